@@ -57,5 +57,5 @@ def sample() -> SampleObject:
         clicks=ClickList([Click(290, 150), Click(130, 230), Click(430, 250)]),
         title="a cup of coffee on its saucer",
         licence="CC0-1.0",
-        source="scikit-image 0.26.0, skimage/data/coffee.png; photo by Rachel Michetti, courtesy of Pikolo Espresso Bar",
+        source="scikit-image 0.26.0, skimage/data/coffee.png; photo by Rachel Michetti (Pikolo Espresso Bar)",
     )
