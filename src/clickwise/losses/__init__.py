@@ -1,0 +1,56 @@
+"""Losses by name, as recipes ask for them. A new loss is one class and one line in `LOSSES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from inspect import signature
+from typing import Any
+
+from clickwise.errors import OptionError
+from clickwise.losses.functional import focal_loss, normalized_focal_loss, sigmoid_bce, soft_iou
+from clickwise.losses.pixel import FocalLoss, Loss, NormalizedFocalLoss, SigmoidBCE, SoftIoU
+
+__all__ = [
+    "LOSSES",
+    "FocalLoss",
+    "Loss",
+    "NormalizedFocalLoss",
+    "SigmoidBCE",
+    "SoftIoU",
+    "focal_loss",
+    "make_loss",
+    "normalized_focal_loss",
+    "sigmoid_bce",
+    "soft_iou",
+]
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "bce": SigmoidBCE,
+    "focal": FocalLoss,
+    "nfl": NormalizedFocalLoss,
+    "soft_iou": SoftIoU,
+}
+"""Name in a recipe -> class."""
+
+
+def make_loss(spec: str | Mapping[str, Any], **options: Any) -> Loss:
+    """The loss that a recipe asks for: a name and options, or one mapping with the name under "name".
+
+    Raises OptionError for an unknown name or option, naming the nearest valid ones.
+
+    >>> make_loss("nfl", alpha=0.5) == make_loss({"name": "nfl", "alpha": 0.5})
+    True
+    """
+    if not isinstance(spec, str):
+        options = {**{key: value for key, value in spec.items() if key != "name"}, **options}
+        spec = str(spec.get("name", ""))
+    if spec not in LOSSES:
+        near = get_close_matches(spec, LOSSES, n=1) or sorted(LOSSES)
+        raise OptionError(f"no loss is called {spec!r}; nearest: {', '.join(near)} (all: {', '.join(sorted(LOSSES))})")
+    valid = list(signature(LOSSES[spec]).parameters)
+    for key in options:
+        if key not in valid:
+            near = get_close_matches(key, valid, n=1) or valid
+            raise OptionError(f"loss {spec} has no option {key!r}; nearest: {', '.join(near) or 'none, it takes none'}")
+    return LOSSES[spec](**options)
