@@ -26,6 +26,10 @@ squared distances are integers, by nothing; the root and the square add less tha
 """
 _ERROR_SHARE = 2.0**-19
 """For larger boxes: bound of the error of d^2 as a share of H^2 + W^2, 32 times the rounding step of float32."""
+_TILE = 720
+"""Side of a window that is exact by rounding: 2 * 720^2 < 2^20."""
+_TILED_DEPTH = 150
+"""Large regions no deeper than this are worked in windows; deeper ones have few pixels near the maximum."""
 _CHUNK = 2**22
 """Values held at once while candidates are measured exactly."""
 
@@ -66,20 +70,54 @@ def deepest_pixel(region: MaskArray, barred: Iterable[tuple[int, int]] = ()) -> 
     if span <= _EXACT_BY_ROUNDING:
         best = round(greatest)
         y, x = divmod(int((squared > best - 0.5).argmax()), squared.shape[1])
+    elif greatest < _TILED_DEPTH**2:
+        best, y, x = _tiled_peak(inside, squared, halo=int(np.ceil(np.sqrt(greatest + _error(span)))))
     else:
-        best, y, x = _first_exact_peak(inside, squared, error=0.5 + span * _ERROR_SHARE)
+        best, y, x = _measured_peak(inside, squared, error=_error(span))
     return Peak(best, y + y0, x + x0)
 
 
-def _first_exact_peak(inside: NDArray[np.uint8], squared: NDArray[np.float64], error: float) -> tuple[int, int, int]:
-    """Exact (squared depth, y, x) of the first deepest pixel, measuring anew every pixel that could be it.
+def _error(span: int) -> float:
+    """Bound of the error of a squared depth in a box with H^2 + W^2 = span."""
+    return 0.5 + span * _ERROR_SHARE
+
+
+def _tiled_peak(inside: NDArray[np.uint8], squared: NDArray[np.float64], halo: int) -> tuple[int, int, int]:
+    """First deepest pixel of a large shallow region: the transform again, in windows small enough to be exact.
+
+    inside: the region with a ring of zeros. squared: approximate squared depths without the ring; 0 where a pixel is
+    barred. halo: no pixel is deeper, so each window is wider by so much than the tile that it decides.
+    """
+    core = _TILE - 2 * halo
+    best, best_y, best_x = 0, 0, 0
+    for y0 in range(0, squared.shape[0], core):
+        for x0 in range(0, squared.shape[1], core):
+            tile = squared[y0 : y0 + core, x0 : x0 + core]
+            if not tile.any():
+                continue
+            top, left = max(0, y0 + 1 - halo), max(0, x0 + 1 - halo)
+            window = inside[top : y0 + 1 + core + halo, left : x0 + 1 + core + halo]
+            depth = cv2.distanceTransform(np.ascontiguousarray(window), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            depth = depth[y0 + 1 - top :, x0 + 1 - left :][: tile.shape[0], : tile.shape[1]]
+            exact = np.rint(np.square(depth, dtype=np.float64)) * (tile > 0)
+            y, x = divmod(int(exact.argmax()), tile.shape[1])
+            if (-exact[y, x], y + y0, x + x0) < (-best, best_y, best_x):
+                best, best_y, best_x = int(exact[y, x]), y + y0, x + x0
+    return best, best_y, best_x
+
+
+def _measured_peak(inside: NDArray[np.uint8], squared: NDArray[np.float64], error: float) -> tuple[int, int, int]:
+    """First deepest pixel of a large deep region: measures anew, in integers, every pixel that could be it.
 
     inside: the region with a ring of zeros. squared: approximate squared depths without the ring, wrong by at most
-    ``error``; 0 where a pixel is barred or outside.
+    ``error``; 0 where a pixel is barred. Deep pixels are few: next to one, squared depth changes quickly.
     """
-    floor = max(float(squared.max()) - 2 * error, 0.5)
-    ys, xs = np.nonzero(squared >= floor)
-    exact = _exact_squared_depth(inside, ys, xs, reach=int(np.ceil(np.sqrt(squared.max() + error))))
+    greatest = float(squared.max())
+    reach = int(np.ceil(np.sqrt(greatest + error)))
+    ys, xs = np.nonzero(squared >= greatest - 2 * error)
+    top, left = max(0, int(ys.min()) + 1 - reach), max(0, int(xs.min()) + 1 - reach)
+    window = inside[top : int(ys.max()) + 2 + reach, left : int(xs.max()) + 2 + reach]
+    exact = _exact_squared_depth(window, ys + 1 - top, xs + 1 - left, reach)
     first = int(exact.argmax())  # np.nonzero goes row by row, argmax takes the first
     return int(exact[first]), int(ys[first]), int(xs[first])
 
@@ -87,26 +125,20 @@ def _first_exact_peak(inside: NDArray[np.uint8], squared: NDArray[np.float64], e
 def _exact_squared_depth(
     inside: NDArray[np.uint8], ys: NDArray[np.intp], xs: NDArray[np.intp], reach: int
 ) -> NDArray[np.int64]:
-    """Squared depth of some pixels in integers: for each column within ``reach``, the nearest zero above or below."""
-    above, below = _vertical_zeros(inside)
+    """Squared depth of some pixels, at most ``reach`` deep: for each column near, the nearest zero above or below."""
+    far = len(inside) + reach  # where a column has no zero in the window
+    rows = np.arange(len(inside), dtype=np.int32)[:, None]
+    above = np.maximum.accumulate(np.where(inside, np.int32(-far), rows), axis=0)
+    below = np.minimum.accumulate(np.where(inside, np.int32(2 * far), rows)[::-1], axis=0)[::-1]
     exact = np.empty(len(ys), dtype=np.int64)
     columns = np.arange(-reach, reach + 1)
     step = max(1, _CHUNK // len(columns))
     for start in range(0, len(ys), step):
-        row = ys[start : start + step, None] + 1  # coordinates with the ring
-        column = xs[start : start + step, None] + 1
+        row, column = ys[start : start + step, None], xs[start : start + step, None]
         other = np.clip(column + columns, 0, inside.shape[1] - 1)
         vertical = np.minimum(row - above[row, other], below[row, other] - row).astype(np.int64)
         exact[start : start + step] = (vertical**2 + (other - column) ** 2).min(axis=1)
     return exact
-
-
-def _vertical_zeros(inside: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Row of the nearest zero at or above, and at or below, each pixel; the ring makes sure that there is one."""
-    rows = np.arange(len(inside), dtype=np.int32)[:, None]
-    above = np.maximum.accumulate(np.where(inside, np.int32(0), rows), axis=0)
-    below = np.minimum.accumulate(np.where(inside, np.int32(len(inside)), rows)[::-1], axis=0)[::-1]
-    return above, below
 
 
 class ApproximateDepth(NamedTuple):
