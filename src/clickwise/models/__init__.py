@@ -1,0 +1,1 @@
+"""Networks that answer clicks, their shared interface and their registry."""

@@ -1,0 +1,1 @@
+"""Image -> feature maps; they know nothing of clicks."""

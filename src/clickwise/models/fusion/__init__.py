@@ -1,0 +1,1 @@
+"""How clicks and the previous mask enter a network."""
