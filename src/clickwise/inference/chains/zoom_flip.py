@@ -1,0 +1,75 @@
+"""The common chain of RITM, SimpleClick and descendants: zoom-in, longest-side limit, flip pair (protocol 4.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from clickwise.clicks.encoding import points_array
+from clickwise.engines.base import Engine
+from clickwise.inference.chains import ChainResult
+from clickwise.inference.options import InferenceOptions
+from clickwise.inference.state import PredictorState
+from clickwise.inference.steps import Flip, ResizeLongest, View, ZoomDecision, ZoomIn
+from clickwise.inference.window import Frame, WindowMap
+from clickwise.types import Size
+
+
+def zoom_flip(engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions) -> ChainResult:
+    """New probabilities for the clicks in ``state``."""
+    if not options.zoom:
+        view = fit(engine, ResizeLongest(options.limit_longest_side).view(frame.size))
+        return ChainResult(view.inverse(view_probs(engine, frame, state, options, view)))
+    zoom = ZoomIn.from_options(options)
+    decision = zoom.decide(frame.size, state.clicks, state.probs, state.window, at_once=state.from_mask)
+    probs = _one_pass(engine, frame, state, options, decision)
+    if not zoom.should_repeat(frame.size, probs, decision.window):
+        return ChainResult(probs, decision.window)
+    # The second pass zooms by what the first one found; the network still gets the previous mask of before.
+    decision = zoom.decide(frame.size, state.clicks, probs, decision.window, at_once=state.from_mask)
+    return ChainResult(_one_pass(engine, frame, state, options, decision), decision.window, forwards=2)
+
+
+def _one_pass(
+    engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, decision: ZoomDecision
+) -> WindowMap:
+    view = fit(engine, decided_view(frame.size, options, decision))
+    return view.inverse(view_probs(engine, frame, state, options, view))
+
+
+def decided_view(frame: Size, options: InferenceOptions, decision: ZoomDecision) -> View:
+    """What the network gets: the window at the target size, or the whole frame within the longest-side limit."""
+    if decision.active and decision.window is not None:
+        return ZoomIn.from_options(options).view(frame, decision.window)
+    view = ResizeLongest(options.limit_longest_side).view(frame)
+    if options.keep_stale_window and decision.window is not None:
+        return View(view.frame, view.box, view.size, paste_box=decision.window)
+    return view
+
+
+def fit(engine: Engine, view: View) -> View:
+    """The view, no smaller than the network can take (a one-pixel line becomes wider)."""
+    least = engine.capabilities.smallest_size
+    size = max(view.size[0], least[0]), max(view.size[1], least[1])
+    return view if size == view.size else View(view.frame, view.box, size, view.paste_box or view.box)
+
+
+def view_probs(
+    engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, view: View
+) -> NDArray[np.float32]:
+    """(h, w) probabilities of one network pass over a view, the mirror pair averaged as logits."""
+    flip = Flip(options.flip)
+    rows = points_array(view.clicks(state.clicks), limit=options.net_clicks_limit, offset=state.click_offset)
+    image = flip.maps(view.image(frame)[None])
+    points = flip.points(torch.from_numpy(rows)[None], view.size[1])
+    prev_mask = None
+    if engine.capabilities.supports_prev_mask and state.probs is not None:
+        prev_mask = flip.maps(torch.from_numpy(view.map(state.probs))[None, None])
+    logits = engine.run(image, prev_mask, points).logits
+    if tuple(logits.shape[2:]) != view.size:
+        logits = F.interpolate(logits, size=view.size, mode="bilinear", align_corners=True)
+    with torch.inference_mode():
+        probs: NDArray[np.float32] = torch.sigmoid(flip.merge(logits))[0, 0].cpu().numpy()
+    return probs
