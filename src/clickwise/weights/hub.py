@@ -142,8 +142,8 @@ def check(entry: ZooEntry, file: Path) -> None:
         start = opened.read(16)
     magic = _MAGIC.get(Path(entry.file).suffix)
     if magic is not None and not start.startswith(magic):
-        what = "a web page" if start.lstrip()[:1] == b"<" else f"{size} bytes of something else"
-        raise DownloadError(f"{file.name} is {what}, expected a PyTorch file: moved, or a proxy answered instead")
+        what = "a web page" if start.lstrip()[:1] == b"<" else "not one by its first bytes"
+        raise DownloadError(f"{file.name} ({size} bytes) should be a PyTorch file and is {what}; get it from elsewhere")
     if entry.megabytes is not None and abs(size / _MIB - entry.megabytes) > _SIZE_TOLERANCE * entry.megabytes:
         raise DownloadError(
             f"{file.name} has {size / _MIB:.1f} MiB, expected {entry.megabytes:g}: truncated or another file"
