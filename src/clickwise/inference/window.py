@@ -175,17 +175,12 @@ class WindowMap:
     def bounding_box(self, threshold: float) -> Box | None:
         """Smallest box with every pixel of the frame above ``threshold``; None if there is none."""
         height, width = box_size(self.box)
-        top = _first_row_above(self.values, height, width, threshold)
-        if top is None:
+        rows = _rows_above(self.values, height, width, threshold)
+        columns = _rows_above(self.values.T, width, height, threshold)
+        if rows is None or columns is None:
             return None
-        bottom = _first_row_above(self.values[::-1], height, width, threshold)
-        left = _first_row_above(self.values.T, width, height, threshold)
-        right = _first_row_above(self.values.T[::-1], width, height, threshold)
-        assert bottom is not None
-        assert left is not None
-        assert right is not None
-        x0, y0, x1, y1 = self.box
-        return x0 + left, y0 + top, x1 - right, y1 - bottom
+        x0, y0 = self.box[:2]
+        return x0 + columns[0], y0 + rows[0], x0 + columns[1] + 1, y0 + rows[1] + 1
 
 
 def _resize(maps: Tensor, size: Size) -> Tensor:
@@ -236,31 +231,36 @@ def _weighted_rows(
     return result
 
 
-def _first_row_above(values: NDArray[Any], height: int, width: int, threshold: float) -> int | None:
-    """First of ``height`` pixel rows (``width`` pixels each) above the threshold, where ``values`` is the grid below.
+def _rows_above(values: NDArray[Any], height: int, width: int, threshold: float) -> tuple[int, int] | None:
+    """First and last of ``height`` pixel rows (``width`` pixels each) above the threshold; ``values`` is their grid.
 
-    Only the pixel rows around the first grid row above the threshold are computed, since a bilinear value never exceeds
-    its neighbours; further ones follow in the rare case that no pixel hits what the grid shows.
+    Only the pixel rows around the outermost grid rows above the threshold are computed, since a bilinear value never
+    exceeds its neighbours; further ones follow in the rare case that no pixel hits what the grid shows.
     """
     above = values > threshold
     grid_rows = np.flatnonzero(above.any(axis=1))
     if len(grid_rows) == 0:
         return None
     if values.shape == (height, width):
-        return int(grid_rows[0])
+        return int(grid_rows[0]), int(grid_rows[-1])
     grid_columns = np.flatnonzero(above.any(axis=0))
     columns = _pixels_between(grid_columns[0] - 1, grid_columns[-1] + 1, width, values.shape[1])
     column_taps = _Taps.at(_grid_positions(columns, width, values.shape[1]), values.shape[1])
     rows = _pixels_between(grid_rows[0] - 1, grid_rows[-1] + 1, height, values.shape[0])
-    step = max(16, -(-height // values.shape[0]) + 1)
-    for start in range(0, len(rows), step):
-        band = rows[start : start + step]
-        lines = _sample_rows(values, _Taps.at(_grid_positions(band, height, values.shape[0]), values.shape[0]))
-        pixels = _sample_rows(np.ascontiguousarray(lines.T), column_taps)
-        hits = np.flatnonzero((pixels > threshold).any(axis=0))
-        if len(hits):
-            return int(band[hits[0]])
-    return None
+
+    def first_of(ordered: NDArray[np.intp]) -> int | None:
+        step = max(16, -(-height // values.shape[0]) + 1)
+        for start in range(0, len(ordered), step):
+            band = ordered[start : start + step]
+            lines = _sample_rows(values, _Taps.at(_grid_positions(band, height, values.shape[0]), values.shape[0]))
+            pixels = _sample_rows(np.ascontiguousarray(lines.T), column_taps)
+            hits = np.flatnonzero((pixels > threshold).any(axis=0))
+            if len(hits):
+                return int(band[hits[0]])
+        return None
+
+    first, last = first_of(rows), first_of(rows[::-1])
+    return None if first is None or last is None else (first, last)
 
 
 def _pixels_between(first: int, last: int, length: int, grid: int) -> NDArray[np.intp]:
