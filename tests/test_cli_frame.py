@@ -229,7 +229,7 @@ def test_models_lists_weights_with_licence_as_json(capsys: pytest.CaptureFixture
 
 
 def test_models_counts_multiply_adds_of_ritm() -> None:
-    """The reference measures 8.85 G for HRNet-18s, with the inert OCR branches that we leave out, 61.07 G for ResNet."""
+    """The reference measures 8.85 G for HRNet-18s with the inert OCR branches (ours skips them), 61.07 G for ResNet."""
     from clickwise.models.complexity import multiply_adds, shape_only
 
     for name, published in (("ritm-hrnet18s", 8.85e9), ("ritm-resnet34", 61.07e9)):

@@ -1,6 +1,6 @@
 """Segment the bundled photo by three clicks and show what came out. Run by `make demo`.
 
-Writes demo/mask.png and demo/overlay.png, and prints how well each mask agrees with the truth that ships with the photo.
+Writes demo/mask.png and demo/overlay.png, and prints how well each mask agrees with the bundled truth.
 """
 
 from __future__ import annotations
