@@ -1,0 +1,1 @@
+"""Pictures with objects, and what training draws from them."""

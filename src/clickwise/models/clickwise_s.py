@@ -1,11 +1,16 @@
-"""clickwise-s: our small model for a laptop CPU. MobileNet v1 encoder, click stem, attention at stride 32, U-Net decoder.
+"""clickwise-s: our small model for a laptop CPU.
 
-image, previous mask and click disks -> logits at full size. The click stem enters before the first activation of the
-encoder and again in the two finest decoder levels, so that a click acts at once on the pixels around it.
+MobileNet v1 encoder, click stem, attention at stride 32, U-Net decoder:
+
+image, previous mask and click disks -> logits at full size. The clicks enter the encoder at stride 4 (as
+FocalClick's do behind its patch embedding): what lies before depends on the picture alone. They enter again in the two
+finest decoder levels, so that a click acts at once on the pixels around it. Dense 3x3 convolutions are kept narrow: on
+a CPU without matrix units the network's time is its multiply-adds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,20 +23,23 @@ from clickwise.models.backbones.mobilenet import STAGE_CHANNELS, MobileNetV1
 from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
 from clickwise.models.registry import Architecture
 
-_STEM_CHANNELS = 32
+_SLOPE = 0.2
+_COARSEST_STRIDE = 32
 
 
 class ClickStem(nn.Module):
-    """Click disks and previous mask (B, 3, H, W) -> features (B, 32, H/2, W/2)."""
+    """Click disks and previous mask (B, 3, H, W) -> features at strides 2 and 4, 32 channels each."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.Conv2d(3, 16, 3, stride=2, padding=1)
-        self.mix = nn.Conv2d(16, _STEM_CHANNELS, 3, padding=1)
+        self.down2 = nn.Conv2d(3, 16, 3, stride=2, padding=1)
+        self.mix2 = nn.Conv2d(16, 32, 1)
+        self.down4 = nn.Conv2d(32, 32, 3, stride=2, padding=1)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Raw (signed) features, to be added before an activation."""
-        return self.mix(F.leaky_relu(self.down(maps), 0.2))
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Activated features at strides 2 and 4."""
+        stride2 = F.leaky_relu(self.mix2(F.leaky_relu(self.down2(maps), _SLOPE)), _SLOPE)
+        return stride2, F.leaky_relu(self.down4(stride2), _SLOPE)
 
 
 class AttentionBlock(nn.Module):
@@ -62,32 +70,43 @@ class AttentionBlock(nn.Module):
 
 
 class DecoderLevel(nn.Module):
-    """Upsample by 2, add the projected skip connection (and click features), two dense 3x3 convolutions."""
+    """Upsample by 2, add the projected skip connection (and click features), then residual dense 3x3 convolutions."""
 
-    def __init__(self, *, below: int, skip: int, out: int) -> None:
+    def __init__(self, *, below: int, skip: int, out: int, clicks: int = 0, convs: int = 2) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(below, out, 1)
         self.skip = nn.Conv2d(skip, out, 1)
-        self.conv1 = nn.Conv2d(out, out, 3, padding=1)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1)
+        self.clicks = nn.Conv2d(clicks, out, 1) if clicks else None
+        self.convs = nn.ModuleList(nn.Conv2d(out, out, 3, padding=1) for _ in range(convs))
 
-    def forward(self, below: Tensor, skip: Tensor, extra: Tensor | None = None) -> Tensor:
-        """below (B, C, H/2, W/2), skip (B, S, H, W), extra (B, out, H, W) -> (B, out, H, W)."""
-        x = self.skip(skip) + F.interpolate(self.reduce(below), size=skip.shape[2:], mode="bilinear", align_corners=False)
-        x = F.relu(x if extra is None else x + extra)
-        return x + F.relu(self.conv2(F.relu(self.conv1(x))))
+    def forward(self, below: Tensor, skip: Tensor, clicks: Tensor | None = None) -> Tensor:
+        """below (B, C, H/2, W/2), skip (B, S, H, W), clicks (B, K, H, W) -> (B, out, H, W)."""
+        x = self.skip(skip) + F.interpolate(
+            self.reduce(below), size=skip.shape[2:], mode="bilinear", align_corners=False
+        )
+        if self.clicks is not None and clicks is not None:
+            x = x + self.clicks(clicks)
+        x = F.relu(x)
+        residual = x
+        for conv in self.convs:
+            residual = F.relu(conv(residual))
+        return x + residual
 
 
 class ClickwiseS(InteractiveModel):
-    """See the module's text. H and W must be multiples of 32."""
+    """See the module's text. Any height and width."""
 
-    capabilities = Capabilities(supports_prev_mask=True, size_divisor=(32, 32), smallest_size=(64, 64))
-    inference_defaults = InferenceDefaults(
-        target_size=(320, 320), skip_clicks=-1, flip=True, target_size_by_dataset=MappingProxyType({})
-    )
+    capabilities = Capabilities(supports_prev_mask=True)
+    inference_defaults = InferenceDefaults(target_size=320, skip_clicks=-1)
+    lr_multipliers = MappingProxyType({"encoder": 0.25})
 
     def __init__(
-        self, *, disk_radius: float, attention_width: int, attention_blocks: int, decoder_widths: tuple[int, int, int, int]
+        self,
+        *,
+        disk_radius: float,
+        attention_width: int,
+        attention_blocks: int,
+        decoder_widths: tuple[int, int, int, int],
     ) -> None:
         super().__init__()
         self.disk_radius = disk_radius
@@ -95,29 +114,39 @@ class ClickwiseS(InteractiveModel):
         self.encoder = MobileNetV1()
         stride2, stride4, stride8, stride16, stride32 = STAGE_CHANNELS
         width16, width8, width4, width2 = decoder_widths
+        self.clicks_to_encoder = nn.Conv2d(32, stride4, 1)
         self.enter_attention = nn.Conv2d(stride32, attention_width, 1)
-        self.attention = nn.Sequential(*(AttentionBlock(width=attention_width, heads=6) for _ in range(attention_blocks)))
+        self.attention = nn.Sequential(
+            *(AttentionBlock(width=attention_width, heads=6) for _ in range(attention_blocks))
+        )
         self.level16 = DecoderLevel(below=attention_width, skip=stride16, out=width16)
         self.level8 = DecoderLevel(below=width16, skip=stride8, out=width8)
-        self.level4 = DecoderLevel(below=width8, skip=stride4, out=width4)
-        self.level2 = DecoderLevel(below=width4, skip=stride2, out=width2)
-        self.clicks4 = nn.Conv2d(_STEM_CHANNELS, width4, 3, stride=2, padding=1)
-        self.clicks2 = nn.Conv2d(_STEM_CHANNELS, width2, 1)
+        self.level4 = DecoderLevel(below=width8, skip=stride4, out=width4, clicks=32)
+        self.level2 = DecoderLevel(below=width4, skip=stride2, out=width2, clicks=32, convs=1)
         self.head = nn.Conv2d(width2, 4, 3, padding=1)
         _initialise(self)
 
+    def load_encoder(self, entries: Mapping[str, Tensor]) -> None:
+        """Start the encoder from ImageNet entries; see `MobileNetV1.load_imagenet`."""
+        self.encoder.load_imagenet(entries)
+
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
         """Logits at full size; see `InteractiveModel.forward`."""
-        disks = disk_maps(points, self.disk_radius, (image.shape[2], image.shape[3])).to(image.dtype)
-        clicks = self.click_stem(torch.cat([prev_mask, disks], dim=1))
-        stride2, stride4, stride8, stride16, stride32 = self.encoder(image * 2 - 1, stem_bias=clicks)
+        height, width = image.shape[2:]
+        # Sizes that stride 32 does not divide are padded here, right and below, and cut off again at the end.
+        padding = (0, -width % _COARSEST_STRIDE, 0, -height % _COARSEST_STRIDE)
+        disks = disk_maps(points, self.disk_radius, (height, width)).to(image.dtype)
+        hints = F.pad(torch.cat([prev_mask, disks], dim=1), padding)
+        image = F.pad(image, padding, mode="replicate") if any(padding) else image
+        clicks2, clicks4 = self.click_stem(hints)
+        stride2, stride4 = self.encoder.low_level(image * 2 - 1)
+        stride8, stride16, stride32 = self.encoder.high_level(stride4 + self.clicks_to_encoder(clicks4))
         x = self.attention(self.enter_attention(stride32))
         x = self.level16(x, stride16)
         x = self.level8(x, stride8)
-        click_features = F.leaky_relu(clicks, 0.2)
-        x = self.level4(x, stride4, self.clicks4(click_features))
-        x = self.level2(x, stride2, self.clicks2(click_features))
-        return ModelOutput(F.pixel_shuffle(self.head(x), 2))
+        x = self.level4(x, stride4, clicks4)
+        x = self.level2(x, stride2, clicks2)
+        return ModelOutput(F.pixel_shuffle(self.head(x), 2)[:, :, :height, :width])
 
 
 def _initialise(model: ClickwiseS) -> None:
@@ -132,13 +161,13 @@ def _initialise(model: ClickwiseS) -> None:
     with torch.no_grad():
         # Residual branches and the head start near zero, so that training begins from the skip connections.
         for level in (model.level16, model.level8, model.level4, model.level2):
-            level.conv2.weight.mul_(0.1)
+            last = level.convs[-1]
+            assert isinstance(last, nn.Conv2d)
+            last.weight.mul_(0.1)
         for block in model.attention:
             assert isinstance(block, AttentionBlock)
             block.position.weight.mul_(0.1)
         model.head.weight.mul_(0.1)
-        # The click stem enters an ImageNet network whose pre-activations have a spread of about one.
-        model.click_stem.mix.weight.mul_(0.5)
 
 
 def build(**params: Any) -> ClickwiseS:
@@ -154,7 +183,7 @@ ARCHITECTURES = (
             "disk_radius": 5.0,
             "attention_width": 192,
             "attention_blocks": 3,
-            "decoder_widths": [128, 96, 64, 32],
+            "decoder_widths": [96, 64, 48, 24],
         },
         native_size=(320, 320),
         licence="Apache-2.0 (code); weights: see the model card",

@@ -1,0 +1,23 @@
+"""Recipes by name. A new one is a function returning `Recipe` and one line in `RECIPES`; variants change a parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from clickwise.errors import RecipeError
+from clickwise.recipes.clickwise_s import clickwise_s
+from clickwise.training.recipe import Recipe
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "clickwise-s": clickwise_s,
+}
+"""Name on the command line -> function."""
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe of that name, or RecipeError naming the nearest ones."""
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=3) or sorted(RECIPES)
+        raise RecipeError(f"no recipe is called {name!r}; nearest: {', '.join(near)} (all: clickwise train --list)")
+    return RECIPES[name]()

@@ -1,0 +1,1 @@
+"""Training: typed recipes, a resumable loop, methods by name."""

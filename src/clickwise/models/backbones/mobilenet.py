@@ -5,7 +5,7 @@ image (B, 3, H, W) in [-1, 1] -> feature maps at strides 2, 4, 8, 16 and 32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,8 @@ STAGE_CHANNELS = (64, 128, 256, 512, 1024)
 
 _POINTWISE_CHANNELS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024)
 _STRIDE_2_BLOCKS = frozenset({1, 3, 5, 11})
-_LAST_BLOCK_OF_STAGE = (0, 2, 4, 10, 11)
+_FIRST_HIGH_LEVEL_BLOCK = 3
+_LAST_BLOCK_OF_HIGH_STAGES = (4, 10, 11)
 _IMAGENET_BN_EPS = 1e-3
 
 
@@ -57,16 +58,26 @@ class MobileNetV1(nn.Module):
             for i in range(len(_POINTWISE_CHANNELS))
         )
 
-    def forward(self, image: Tensor, stem_bias: Tensor | None = None) -> list[Tensor]:
-        """Maps at strides 2, 4, 8, 16, 32. ``stem_bias`` (B, 32, H/2, W/2) is added before the first activation."""
-        x = self.stem(image)
-        x = F.relu6(x if stem_bias is None else x + stem_bias)
+    def low_level(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps at strides 2 (64 channels) and 4 (128 channels)."""
+        stride2 = self.blocks[0](F.relu6(self.stem(image)))
+        return stride2, self.blocks[2](self.blocks[1](stride2))
+
+    def high_level(self, stride4: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps at strides 8 (256 channels), 16 (512) and 32 (1024) from the one at stride 4."""
+        x = stride4
         stages = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in _LAST_BLOCK_OF_STAGE:
+        for index in range(_FIRST_HIGH_LEVEL_BLOCK, len(self.blocks)):
+            x = self.blocks[index](x)
+            if index in _LAST_BLOCK_OF_HIGH_STAGES:
                 stages.append(x)
-        return stages
+        stride8, stride16, stride32 = stages
+        return stride8, stride16, stride32
+
+    def low_level_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters behind `low_level`: edges and colours, the same for every task, so training may leave them alone."""
+        for module in (self.stem, *self.blocks[:_FIRST_HIGH_LEVEL_BLOCK]):
+            yield from module.parameters()
 
     def load_imagenet(self, entries: Mapping[str, Tensor]) -> None:
         """Fill from ImageNet entries (``stem.conv.weight``, ``stem.bn.*``, ``blocks.i.{dw,pw}.weight``, ``blocks.i.{dw,pw}_bn.*``)."""

@@ -1,0 +1,166 @@
+"""Endless training items: item i depends on the seed and i alone, in whatever process it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from clickwise.data.augment import Colour, ObjectView, view_image, view_target
+from clickwise.data.sample import Sample
+from clickwise.data.start import Start, VariedStart
+from clickwise.data.targets import Target, WholeOrPart
+from clickwise.types import Size
+
+_TRIES = 8
+
+
+@dataclass(slots=True)
+class TrainingItem:
+    """One view: image (3, H, W) uint8; object_mask, ignore_mask (1, H, W) bool; points (2N, 3); prev_mask (1, H, W)."""
+
+    image: torch.Tensor
+    object_mask: torch.Tensor
+    ignore_mask: torch.Tensor
+    points: torch.Tensor
+    prev_mask: torch.Tensor
+
+
+class SourcedDataset(Protocol):
+    """A data set that knows which source each sample comes from."""
+
+    def load(self, index: int) -> Sample:
+        """Decode one sample."""
+        ...
+
+    def indices_by_source(self) -> dict[str, list[int]]:
+        """Sample numbers grouped by source."""
+        ...
+
+
+class ItemMaker(Protocol):
+    """Turns a random generator into one item of a given size."""
+
+    def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
+        """The item; reads at least one sample."""
+        ...
+
+
+@dataclass(frozen=True)
+class WeightedSources:
+    """Draws a source by weight, then one of its samples uniformly. Sources that are not named have weight 0."""
+
+    dataset: SourcedDataset
+    weights: Mapping[str, float]
+    _names: list[str] = field(init=False)
+    _shares: list[float] = field(init=False)
+    _indices: dict[str, list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        indices = self.dataset.indices_by_source()
+        names = [name for name in indices if self.weights.get(name, 0) > 0]
+        total = sum(self.weights[name] for name in names)
+        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_shares", [self.weights[name] / total for name in names])
+        object.__setattr__(self, "_indices", indices)
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """One sample."""
+        source = self._names[int(rng.choice(len(self._names), p=self._shares))]
+        indices = self._indices[source]
+        return self.dataset.load(indices[int(rng.integers(len(indices)))])
+
+
+@dataclass(frozen=True)
+class ObjectItemMaker:
+    """Sample -> target -> view -> start, drawn again while too little of the object is in the view."""
+
+    sources: WeightedSources
+    choice: WholeOrPart
+    view: ObjectView
+    colour: Colour
+    start: VariedStart
+    smallest_area: float = 0.002
+
+    def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
+        """See `ItemMaker`. After some fruitless tries the last view is taken as it is."""
+        for _ in range(_TRIES):
+            sample = self.sources.draw(rng)
+            target = self.choice.choose(sample, rng)
+            params = self.view.draw(target.object_mask, size, rng)
+            seen = view_target(target, params)
+            if seen.object_mask.mean() >= self.smallest_area:
+                break
+        image = self.colour.apply(view_image(sample.image, params), rng)
+        return as_item(image, seen, self.start.draw(seen, rng))
+
+
+def as_item(image: np.ndarray, target: Target, start: Start) -> TrainingItem:
+    """Arrays to tensors."""
+    return TrainingItem(
+        image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+        object_mask=torch.from_numpy(target.object_mask)[None],
+        ignore_mask=torch.from_numpy(target.ignore_mask)[None],
+        points=torch.from_numpy(start.points),
+        prev_mask=torch.from_numpy(start.prev_mask)[None],
+    )
+
+
+class ItemDataset(TorchDataset[TrainingItem]):
+    """Item i of a seed, made by ``maker``."""
+
+    def __init__(self, maker: ItemMaker, *, seed: int, size: Size) -> None:
+        self.maker, self.seed, self.size = maker, seed, size
+
+    def __getitem__(self, index: int) -> TrainingItem:
+        return self.maker.make(np.random.default_rng([self.seed, index]), self.size)
+
+
+def item_stream(
+    maker: ItemMaker, *, seed: int, size: Size, first: int, step: int = 1, workers: int = 0
+) -> Iterator[TrainingItem]:
+    """Items first, first + step, first + 2 step, ... in order. ``step`` > 1 shares a stream among processes."""
+    loader: DataLoader[TrainingItem] = DataLoader(
+        ItemDataset(maker, seed=seed, size=size),
+        batch_size=None,
+        sampler=_Counting(first, step),
+        num_workers=workers,
+        prefetch_factor=16 if workers else None,
+        worker_init_fn=_single_thread if workers else None,
+    )
+    return iter(loader)
+
+
+class _Counting:
+    """An endless sampler: first, first + step, ..."""
+
+    def __init__(self, first: int, step: int) -> None:
+        self.first, self.step = first, step
+
+    def __iter__(self) -> Iterator[int]:
+        index = self.first
+        while True:
+            yield index
+            index += self.step
+
+
+def _single_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def stack_items(items: Sequence[TrainingItem]) -> TrainingItem:
+    """Items of one size as one batch: every field gains a leading axis."""
+    return TrainingItem(
+        image=torch.stack([item.image for item in items]),
+        object_mask=torch.stack([item.object_mask for item in items]),
+        ignore_mask=torch.stack([item.ignore_mask for item in items]),
+        points=torch.stack([item.points for item in items]),
+        prev_mask=torch.stack([item.prev_mask for item in items]),
+    )

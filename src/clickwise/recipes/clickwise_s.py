@@ -1,0 +1,50 @@
+"""Recipes of clickwise-s."""
+
+from __future__ import annotations
+
+from clickwise.training.recipe import (
+    DataPart,
+    LossTerm,
+    ModelPart,
+    OptimizerPart,
+    Phase,
+    Recipe,
+    RollingMethod,
+    SchedulePart,
+    ValidationPart,
+)
+
+
+def clickwise_s() -> Recipe:
+    """The shipped model: ImageNet MobileNet encoder, salient objects and instances, rolling batch."""
+    return Recipe(
+        name="clickwise-s",
+        model=ModelPart(
+            architecture="clickwise-s",
+            encoder_weights="weights/mobilenet_v1_1.0_224_imagenet_nopw13.pt",
+            frozen=("encoder.stem", "encoder.blocks.0", "encoder.blocks.1", "encoder.blocks.2"),
+        ),
+        data=DataPart(
+            sources={
+                "duts": 0.52,
+                "coco": 0.27,
+                "cocoperson": 0.02,
+                "ccp": 0.06,
+                "human": 0.04,
+                "camvid": 0.02,
+                "cats": 0.03,
+                "balloon": 0.04,
+            }
+        ),
+        method=RollingMethod(),
+        losses=(LossTerm(loss="nfl", options={"alpha": 0.5, "gamma": 2.0}),),
+        optimizer=OptimizerPart(name="adamw", lr=1.2e-3, betas=(0.9, 0.99), weight_decay=0.02, clip_norm=2.0),
+        schedule=SchedulePart(warmup=0.02, decay_from=0.6),
+        phases=(
+            Phase(size=160, batch=32, samples=64_000),
+            Phase(size=224, batch=16, samples=32_000),
+            Phase(size=288, batch=16, samples=12_000),
+        ),
+        ema_decay=0.998,
+        validation=ValidationPart(every_samples=0),
+    )

@@ -1,0 +1,259 @@
+"""The training loop: phases of steps on lightning-fabric, with exact resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
+from clickwise.errors import MissingExtraError, RecipeError
+from clickwise.losses import make_loss
+from clickwise.models.interface import InteractiveModel, ModelOutput
+from clickwise.models.registry import build_model
+from clickwise.training.data import make_items
+from clickwise.training.methods import make_method
+from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, set_rate
+from clickwise.training.recipe import Phase, Recipe
+from clickwise.training.run_folder import RunFolder
+from clickwise.training.start_weights import load_encoder, thaw
+from clickwise.training.step import Batch, WeightedLoss, batch_iou, total_loss
+from clickwise.training.validation import validate
+
+_LOG_EVERY_STEPS = 10
+_MOST_ROUNDS_LOGGED = 6
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and on what a recipe runs; nothing of it changes the result beyond rounding.
+
+    checkpoint_every_s: seconds between checkpoints. workers: processes that prepare items.
+    stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never).
+    """
+
+    data_root: Path
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 1
+    checkpoint_every_s: float = 120.0
+    stop_after_s: float = 0.0
+
+
+@dataclass
+class Position:
+    """Where a run stands: samples, steps and stream items so far; index of the phase and samples within it."""
+
+    samples: int = 0
+    steps: int = 0
+    next_item: int = 0
+    phase: int = 0
+    phase_samples: int = 0
+
+
+def make_fabric(recipe: Recipe, options: RunOptions) -> Any:
+    """lightning-fabric for the device, processes and precision asked for."""
+    try:
+        from lightning_fabric import Fabric
+    except ImportError:
+        raise MissingExtraError("lightning-fabric", "train", "training") from None
+    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[options.device]
+    precision: Any = {"32": "32-true", "bf16": "bf16-mixed"}.get(recipe.precision)
+    if precision is None:
+        precision = "bf16-mixed" if has_fast_bf16(accelerator) else "32-true"
+    fabric = Fabric(accelerator=accelerator, devices=options.devices, num_nodes=options.nodes, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def has_fast_bf16(accelerator: str) -> bool:
+    """Whether bf16 is faster than fp32 here: a GPU that supports it, or a CPU with bf16 units."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+class Trainer:
+    """One run of one recipe. ``run`` trains to the end (or to ``stop_after_s``) and writes the final weights."""
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, options: RunOptions) -> None:
+        self.recipe, self.folder, self.options = recipe, folder, options
+        self.fabric = make_fabric(recipe, options)
+        self.fabric.seed_everything(recipe.seed, workers=False)
+        model = build_model(recipe.model.architecture, **recipe.model.params)
+        load_encoder(model, recipe.model, options.data_root)
+        thaw(model, recipe.model.frozen)
+        if recipe.channels_last:
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: InteractiveModel = model
+        self.optimizer_plain = make_optimizer(model, recipe.optimizer)
+        self.model, self.optimizer = self.fabric.setup(model, self.optimizer_plain)
+        self.average = WeightAverage(self.network, recipe.ema_decay) if recipe.ema_decay else None
+        self.terms = [
+            WeightedLoss(f"{t.loss}@{t.output}", make_loss({"name": t.loss, **t.options}), t.weight, t.output)
+            for t in recipe.losses
+        ]
+        self.items: ItemMaker = make_items(recipe.data, recipe.items, options.data_root)
+        self.position = Position()
+        self.method_state: dict[str, Any] | None = None
+
+    def run(self, *, resume: bool) -> Path | None:
+        """Train. Returns the file of the final weights, or None when time ran out before the end."""
+        if resume and (state := self.folder.load_checkpoint()) is not None:
+            self._restore(state)
+        self.folder.open_logs(self.position.steps)
+        self.started = time.monotonic()
+        finished = True
+        with self.folder.progress(self.recipe.total_samples, self.position.samples) as progress:
+            for index in range(self.position.phase, len(self.recipe.phases)):
+                if index > self.position.phase:
+                    self.position.phase, self.position.phase_samples, self.method_state = index, 0, None
+                finished = self._run_phase(self.recipe.phases[index], progress)
+                if not finished:
+                    break
+        if not finished:
+            return None
+        self._validate()
+        return self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+
+    def _run_phase(self, phase: Phase, progress: Any) -> bool:
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        if phase.batch % world:
+            raise RecipeError(f"batch {phase.batch} does not divide among {world} processes; choose a multiple")
+        method = make_method(self.recipe.method, batch=phase.batch // world, seed=self.recipe.seed, rank=rank)
+        if self.method_state is not None:
+            method.load_state_dict(self.method_state)
+        stream = item_stream(
+            self.items,
+            seed=self.recipe.seed,
+            size=phase.height_width,
+            first=self.position.next_item * world + rank,
+            step=world,
+            workers=self.options.workers,
+        )
+        saved = time.monotonic()
+        while self.position.phase_samples < phase.samples:
+            self._step(method, stream, phase)
+            progress.advance(phase.batch)
+            now = time.monotonic()
+            out_of_time = 0 < self.options.stop_after_s < now - self.started
+            if now - saved > self.options.checkpoint_every_s or out_of_time:
+                self._save(method)
+                saved = now
+            if out_of_time:
+                return False
+            every = self.recipe.validation.every_samples
+            if every and self.position.samples // every > (self.position.samples - phase.batch) // every:
+                self._validate()
+        self.method_state = None
+        self._save(method, phase_done=True)
+        return True
+
+    def _step(self, method: Any, stream: Iterator[TrainingItem], phase: Phase) -> None:
+        began = time.perf_counter()
+        factor = rate_factor(self.position.samples / self.recipe.total_samples, self.recipe.schedule)
+        set_rate(self.optimizer_plain, factor)
+        self.network.train()
+        waited = _Timed(stream)
+        batch, output, taken = method.step(self.network, self._forward, waited, self.fabric.device)
+        loss, parts = total_loss(self.terms, output, batch)
+        self.fabric.backward(loss)
+        norm = self._clip()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.network)
+        self.position.samples += phase.batch
+        self.position.phase_samples += phase.batch
+        self.position.steps += 1
+        self.position.next_item += taken
+        if self.position.steps % _LOG_EVERY_STEPS == 0:
+            seconds = time.perf_counter() - began
+            speed = {"samples_per_s": phase.batch / seconds, "wait_share": waited.seconds / seconds}
+            self._log(loss, parts, batch, output, {"rate_factor": factor, "grad_norm": norm, **speed})
+
+    def _forward(self, image: Tensor, prev_mask: Tensor, points: Tensor) -> ModelOutput:
+        if self.recipe.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        output: ModelOutput = self.model(image, prev_mask, points)
+        return output
+
+    def _clip(self) -> float:
+        largest = self.recipe.optimizer.clip_norm
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        return float(torch.nn.utils.clip_grad_norm_(parameters, largest if largest > 0 else float("inf")))
+
+    def _log(
+        self, loss: Tensor, parts: dict[str, Tensor], batch: Batch, output: ModelOutput, extra: dict[str, float]
+    ) -> None:
+        iou = batch_iou(output.logits.detach(), batch)
+        record: dict[str, float] = {"loss": float(loss.detach()), **{f"loss/{k}": float(v) for k, v in parts.items()}}
+        for click_round in range(_MOST_ROUNDS_LOGGED):
+            chosen = batch.click_round == click_round
+            if chosen.any():
+                record[f"iou/round{click_round}"] = float(iou.cpu()[chosen].mean())
+        self.folder.log(self.position.steps, self.position.samples, {**record, **extra})
+
+    def _best_weights(self) -> dict[str, Tensor]:
+        return self.average.values if self.average is not None else dict(self.network.state_dict())
+
+    def _validate(self) -> None:
+        if not self.recipe.validation.pictures or self.fabric.global_rank:
+            return
+        trained = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self._best_weights())
+        try:
+            numbers = validate(self.network, self.recipe, self.options.data_root, self.folder, self.position.samples)
+        finally:
+            self.network.load_state_dict(trained)
+        self.folder.log(self.position.steps, self.position.samples, numbers)
+
+    def _save(self, method: Any, *, phase_done: bool = False) -> None:
+        position = dict(vars(self.position))
+        if phase_done:
+            position.update(phase=self.position.phase + 1, phase_samples=0)
+        state = {
+            "position": position,
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer_plain.state_dict(),
+            "average": {"updates": self.average.updates, "values": self.average.values} if self.average else None,
+            "method": None if phase_done else method.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+        }
+        self.folder.save_checkpoint(state, self.fabric.global_rank)
+        if self.fabric.global_rank == 0:
+            self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.position = Position(**state["position"])
+        self.network.load_state_dict(state["model"])
+        self.optimizer_plain.load_state_dict(state["optimizer"])
+        if self.average is not None and state["average"] is not None:
+            self.average.updates = state["average"]["updates"]
+            for name, value in state["average"]["values"].items():
+                self.average.values[name].copy_(value)
+        self.method_state = state["method"]
+        torch.set_rng_state(state["torch_rng"])
+
+
+class _Timed:
+    """An iterator that counts the seconds spent waiting for the next item."""
+
+    def __init__(self, items: Iterator[TrainingItem]) -> None:
+        self.items, self.seconds = items, 0.0
+
+    def __iter__(self) -> Iterator[TrainingItem]:
+        return self
+
+    def __next__(self) -> TrainingItem:
+        began = time.perf_counter()
+        item = next(self.items)
+        self.seconds += time.perf_counter() - began
+        return item

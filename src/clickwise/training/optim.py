@@ -1,0 +1,82 @@
+"""Optimiser with parameter groups by name, learning rate over the run, and the average of past weights (EMA)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from clickwise.models.interface import InteractiveModel
+from clickwise.training.recipe import OptimizerPart, SchedulePart
+
+
+def multiplier_of(name: str, multipliers: Mapping[str, float]) -> float:
+    """The multiplier of the longest prefix that a parameter's name starts with, else 1."""
+    fitting = [prefix for prefix in multipliers if name == prefix or name.startswith(prefix + ".")]
+    return multipliers[max(fitting, key=len)] if fitting else 1.0
+
+
+def make_optimizer(model: InteractiveModel, options: OptimizerPart) -> torch.optim.Optimizer:
+    """One group per (multiplier, decayed or not); weight decay leaves vectors (biases, norms) alone.
+
+    Each group remembers its own full rate under ``base_lr``.
+    """
+    multipliers: Mapping[str, float] = getattr(model, "lr_multipliers", {})
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((multiplier_of(name, multipliers), parameter.ndim > 1), []).append(parameter)
+    described = [
+        {
+            "params": parameters,
+            "lr": options.lr * multiplier,
+            "base_lr": options.lr * multiplier,
+            "weight_decay": options.weight_decay if decayed else 0.0,
+        }
+        for (multiplier, decayed), parameters in groups.items()
+    ]
+    if options.name == "adam":
+        return torch.optim.Adam(described, lr=options.lr, betas=options.betas)
+    return torch.optim.AdamW(described, lr=options.lr, betas=options.betas)
+
+
+def rate_factor(share: float, schedule: SchedulePart) -> float:
+    """Factor of the learning rate after ``share`` (0..1) of the run."""
+    factor = schedule.gamma ** sum(share >= milestone for milestone in schedule.milestones)
+    if schedule.warmup > 0:
+        factor *= min(1.0, (share + 1e-9) / schedule.warmup)
+    if schedule.decay_from < 1 and share > schedule.decay_from:
+        factor *= max(0.0, (1 - share) / (1 - schedule.decay_from))
+    return factor
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Scale every group's full rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+
+
+class WeightAverage:
+    """Exponential average of the weights; early on it follows quickly, so that the start leaves no trace."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.values = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the present weights."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        ours, theirs = _paired(self.values, model.state_dict())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for name, value in model.state_dict().items():
+            if not value.is_floating_point():
+                self.values[name].copy_(value)
+
+
+def _paired(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    names: Iterable[str] = [name for name, value in ours.items() if value.is_floating_point()]
+    return [ours[name] for name in names], [theirs[name].detach() for name in names]

@@ -1,0 +1,219 @@
+"""A training recipe as typed, frozen data. No paths and no machine facts live here; those come with the run."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clickwise.errors import RecipeError
+
+
+class Part(BaseModel):
+    """Base of all parts: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelPart(Part):
+    """architecture: registered name; params: overrides of its parameters.
+
+    encoder_weights: file below the data root that the encoder starts from. frozen: prefixes of parameters left alone.
+    """
+
+    architecture: str
+    params: dict[str, Any] = {}
+    encoder_weights: str | None = None
+    frozen: tuple[str, ...] = ()
+
+
+class DataPart(Part):
+    """Where samples come from: a training pack below the data root, and the share of each of its sources."""
+
+    name: Literal["pack"] = "pack"
+    folder: str = "train"
+    sources: dict[str, float]
+
+
+class ViewItems(Part):
+    """Items of our own: whole objects or parts, square views, several kinds of start (`clickwise.data.stream`)."""
+
+    name: Literal["views"] = "views"
+    part_prob: float = Field(0.5, ge=0, le=1)
+    merge_prob: float = Field(0.12, ge=0, le=1)
+    tight_prob: float = Field(0.5, ge=0, le=1)
+    several_prob: float = Field(0.35, ge=0, le=1)
+    rough_prob: float = Field(0.12, ge=0, le=1)
+    clicks_per_sign: int = Field(12, ge=1)
+
+
+class RollingMethod(Part):
+    """A rolling batch: each slot keeps its picture for 1..len(life) steps; every forward pass carries gradient."""
+
+    name: Literal["rolling"] = "rolling"
+    life: tuple[float, ...] = (0.15, 0.2, 0.3, 0.25, 0.1)
+    centre_prob: float = Field(0.45, ge=0, le=1)
+    floor: float = Field(0.4, ge=0, le=1)
+
+
+class IterativeMethod(Part):
+    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step."""
+
+    name: Literal["iterative"] = "iterative"
+    max_next_clicks: int = Field(3, ge=0)
+    prev_mask_drop_prob: float = Field(0.0, ge=0, le=1)
+
+
+class LossTerm(Part):
+    """One term: ``loss`` of `clickwise.losses` on one of the model's outputs, times ``weight``."""
+
+    loss: str
+    weight: float = 1.0
+    output: Literal["logits", "aux_logits"] = "logits"
+    options: dict[str, Any] = {}
+
+
+class OptimizerPart(Part):
+    """lr is multiplied per parameter by the model's ``lr_multipliers``. clip_norm 0 = no clipping."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(5e-4, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float = Field(0.0, ge=0)
+
+
+class SchedulePart(Part):
+    """Rate over the share of samples seen: linear warm-up, then steps or a straight decay to zero at the end.
+
+    milestones: shares of the run at which the rate is multiplied by ``gamma``. decay_from: share at which a straight
+    decay to zero begins (1 = none).
+    """
+
+    warmup: float = Field(0.0, ge=0, le=1)
+    milestones: tuple[float, ...] = ()
+    gamma: float = 0.1
+    decay_from: float = Field(1.0, ge=0, le=1)
+
+
+class Phase(Part):
+    """A stretch of training: crop size (height, width; one number = square), batch size, samples over all processes."""
+
+    size: int | tuple[int, int]
+    batch: int = Field(gt=0)
+    samples: int = Field(gt=0)
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """Size of a crop in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+class ValidationPart(Part):
+    """NoC on held-out training pictures every ``every_samples``; 0 = only at the end."""
+
+    every_samples: int = Field(0, ge=0)
+    pictures: int = Field(60, ge=0)
+    n_clicks: int = Field(10, ge=1)
+
+
+class Recipe(Part):
+    """Everything that decides a training run, except where files lie and on what it runs."""
+
+    name: str
+    seed: int = 0
+    model: ModelPart
+    data: DataPart
+    items: ViewItems = ViewItems()
+    method: Annotated[RollingMethod | IterativeMethod, Field(discriminator="name")]
+    losses: tuple[LossTerm, ...]
+    optimizer: OptimizerPart = OptimizerPart()
+    schedule: SchedulePart = SchedulePart()
+    phases: tuple[Phase, ...]
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    channels_last: bool = True
+    validation: ValidationPart = ValidationPart()
+
+    @property
+    def total_samples(self) -> int:
+        """Samples over all phases."""
+        return sum(phase.samples for phase in self.phases)
+
+    def to_yaml(self) -> str:
+        """The recipe as text that `from_yaml` reads back."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return text
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Recipe:
+        """Read what `to_yaml` wrote."""
+        return checked_recipe(yaml.safe_load(text))
+
+
+def checked_recipe(data: Any) -> Recipe:
+    """Data as a Recipe, or RecipeError naming the path of the key and the nearest valid one."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        got = f" (got {first['input']!r})" if first["type"] != "extra_forbidden" else ""
+        hint = _nearest_key(first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
+        raise RecipeError(f"recipe key {path}{got}: {hint}") from None
+
+
+def with_overrides(recipe: Recipe, assignments: list[str]) -> Recipe:
+    """A recipe with ``a.b=c`` applied in order; c is read as YAML, list items are named by number (``phases.0``)."""
+    data = yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json")))
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator:
+            raise RecipeError(f"--set got {assignment!r}; expected key=value, for example optimizer.lr=1e-4")
+        _assign(data, path.split("."), _value(text), assignment)
+    return checked_recipe(data)
+
+
+def _value(text: str) -> Any:
+    try:
+        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return text
+
+
+def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
+    node = data
+    for depth, key in enumerate(path):
+        try:
+            index: Any = int(key) if isinstance(node, list) else key
+            if depth == len(path) - 1:
+                if isinstance(node, dict) and key not in node and ".".join(path[:depth]) not in _FREE_FORM:
+                    raise KeyError
+                node[index] = value
+            else:
+                node = node[index]
+        except (KeyError, IndexError, ValueError, TypeError):
+            valid = list(node) if isinstance(node, dict) else [f"0..{len(node) - 1}"] if isinstance(node, list) else []
+            near = get_close_matches(key, valid, n=1) or valid[:8]
+            wrong = ".".join(path[: depth + 1])
+            raise RecipeError(f"--set {assignment}: there is no key {wrong}; nearest: {', '.join(near)}") from None
+
+
+_FREE_FORM = frozenset({"model.params", "data.sources"})
+"""Dictionaries whose keys are checked by whoever reads them."""
+
+
+def _nearest_key(location: tuple[int | str, ...]) -> str:
+    *parents, key = location
+    model: Any = Recipe
+    for part in parents:
+        field = getattr(model, "model_fields", {}).get(str(part))
+        if field is None:
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Part)), model)
+    valid = list(model.model_fields)
+    near = get_close_matches(str(key), valid, n=1) or valid
+    return f"unknown; nearest valid: {', '.join(near)}"
