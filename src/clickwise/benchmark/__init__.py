@@ -1,0 +1,1 @@
+"""Measurements of our own code on the machine at hand."""
