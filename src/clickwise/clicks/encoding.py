@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -38,34 +40,32 @@ def is_valid(points: Tensor) -> Tensor:
 def disk_maps(points: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
     """Click maps (B, 2, H, W): 1 where a click lies within ``radius`` pixels (fractional coordinates), else 0.
 
-    Channel 0 positive, 1 negative. RITM section 3.2 ("disks"). Each disk is drawn in its own (2r + 3)-pixel window,
-    so the cost does not depend on H and W beyond the zeros.
+    Channel 0 positive, 1 negative. RITM section 3.2 ("disks"). Each disk is drawn in its own (2r + 3)-pixel window, so
+    the cost does not depend on H and W beyond the zeros. Shapes depend on shapes only, never on values, so that the
+    function can be exported.
     """
     batch, rows, _ = points.shape
     height, width = size
-    half = rows // 2
-    reach = int(np.ceil(radius)) + 1
-    # One spare row and column at the end swallow the parts of windows that lie outside.
-    maps = points.new_zeros((batch, 2, height + 1, width + 1))
-    valid = is_valid(points)
-    item, row = torch.nonzero(valid, as_tuple=True)
-    if len(item):
-        yx = points[item, row, :2]
-        window = torch.arange(-reach, reach + 1, device=points.device)
-        pixel_y = yx[:, 0].round()[:, None] + window
-        pixel_x = yx[:, 1].round()[:, None] + window
-        squared = ((pixel_y - yx[:, :1]) ** 2)[:, :, None] + ((pixel_x - yx[:, 1:2]) ** 2)[:, None, :]
-        inside = (squared <= radius**2) & _between(pixel_y, height)[:, :, None] & _between(pixel_x, width)[:, None, :]
-        y_index = torch.where(_between(pixel_y, height), pixel_y, torch.full_like(pixel_y, height)).long()
-        x_index = torch.where(_between(pixel_x, width), pixel_x, torch.full_like(pixel_x, width)).long()
-        sign = (row >= half).long()
-        flat = ((item * 2 + sign)[:, None, None] * (height + 1) + y_index[:, :, None]) * (width + 1) + x_index[:, None, :]
-        maps.view(-1)[flat[inside]] = 1.0
-    return maps[:, :, :height, :width].contiguous()
-
-
-def _between(coordinate: Tensor, length: int) -> Tensor:
-    return (coordinate >= 0) & (coordinate < length)
+    reach = math.ceil(radius) + 1
+    centre = points[..., :2, None]
+    window = torch.arange(-reach, reach + 1, device=points.device, dtype=points.dtype)
+    pixel = centre.round() + window
+    squared = (pixel - centre) ** 2
+    limit = torch.tensor([[height], [width]], device=points.device)
+    legal = (pixel >= 0) & (pixel < limit) & is_valid(points)[..., None, None]
+    inside = (squared[..., 0, :, None] + squared[..., 1, None, :] <= radius**2) & (
+        legal[..., 0, :, None] & legal[..., 1, None, :]
+    )
+    y, x = pixel.long().unbind(dim=2)
+    maps_before = 2 * torch.arange(batch, device=points.device)[:, None] + (
+        torch.arange(rows, device=points.device) >= rows // 2
+    )
+    index = (maps_before[..., None, None] * height + y[..., :, None]) * width + x[..., None, :]
+    # One spare value at the end swallows what lies outside of a disk or of the picture.
+    total = batch * 2 * height * width
+    maps = points.new_zeros(total + 1)
+    maps.scatter_(0, torch.where(inside, index, total).flatten(), 1.0)
+    return maps[:total].view(batch, 2, height, width)
 
 
 def tanh_distance_maps(points: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
