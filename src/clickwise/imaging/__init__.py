@@ -5,13 +5,14 @@ clicks live in and the raster as it is stored in the file; `atomic_write` is how
 """
 
 from clickwise.imaging.atomic import atomic_write, write_bytes, write_text
-from clickwise.imaging.draw import overlay, voc_palette
+from clickwise.imaging.draw import PUBLISHED_CLICK_RADIUS, overlay, voc_palette
 from clickwise.imaging.masks import mask_from, read_mask, write_mask
 from clickwise.imaging.orientation import to_stored, to_upright
 from clickwise.imaging.read import LoadedImage, image_from, max_pixels, read_image, read_raster
 from clickwise.imaging.write import check_image_suffix, write_image
 
 __all__ = [
+    "PUBLISHED_CLICK_RADIUS",
     "LoadedImage",
     "atomic_write",
     "check_image_suffix",

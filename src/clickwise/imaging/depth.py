@@ -3,9 +3,9 @@
 The rule for depth, the same for files and arrays (one rule for all channels of a picture, so colours keep their ratio):
 
 * 8 bits: unchanged. Bilevel: 0 and 255.
-* Deeper integers without negative values: divided so that the smallest range of 8, 10, 12, 14, 16, 24 or 32 bits that
-  holds the largest value of the picture fills 0..255. A 16-bit photo is divided by 257, a 12-bit scan stored in
-  16 bits by 16.06: neither comes out black, nothing is clipped, and one hot pixel cannot darken the rest.
+* Deeper integers without negative values: divided so that the smallest range of 8, 10, 12, 14 or 16 bits that holds the
+  largest value of the picture fills 0..255. A 16-bit photo is divided by 257, a 12-bit scan stored in 16 bits by 16.06:
+  neither comes out black, and nothing is clipped. Beyond 16 bits the largest value becomes 255.
 * Integers with negative values (CT numbers): the darkest value becomes 0, the brightest 255.
 * Floats within [0, 1]: times 255. Floats within [0, 255]: rounded. Other floats: darkest 0, brightest 255. NaN and
   infinities are left out of the range; NaN and -infinity become 0, +infinity 255.
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from clickwise.errors import ImageError
 from clickwise.types import ImageArray
 
-_INTEGER_DEPTHS = (8, 10, 12, 14, 16, 24, 32, 64)
+_INTEGER_DEPTHS = (8, 10, 12, 14, 16)
 _ROWS_AT_ONCE = 512
 """Deep pictures are converted in bands of rows, so that no full-frame float copy is made."""
 
@@ -60,7 +60,7 @@ def _value_range(array: NDArray[Any]) -> tuple[float, float]:
     else:
         low, high = float(array.min()), float(array.max())
         if low >= 0:
-            return 0.0, float(next(2**bits - 1 for bits in _INTEGER_DEPTHS if high <= 2**bits - 1))
+            return 0.0, float(next((2**bits - 1 for bits in _INTEGER_DEPTHS if high <= 2**bits - 1), high))
     return (low, high) if high > low else (low, low + 1.0)
 
 

@@ -55,6 +55,11 @@ class Prediction:
         return self.window_probs.bounding_box(self.threshold)
 
     @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
     def score(self) -> float:
         """Expected IoU of the mask if the probabilities are right: soft IoU of mask and probabilities, 0 when empty."""
         values = self.window_probs.values.astype(np.float32)

@@ -162,12 +162,13 @@ class Predictor:
         self._advance(self._masked(mask), 0)
         return self.prediction
 
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> Prediction:
+    def box(self, x0: float, y0: float, x1: float, y1: float, *, keep_mask: bool = False) -> Prediction:
         """Start from a half-open box: filled, it is the start mask and gives the window; its centre is the first click.
 
-        Raises ClickError when it is empty or reaches outside 0..W, 0..H.
+        keep_mask: go on from the mask and clicks so far instead of the filled box (the click is made all the same).
+        Raises ClickError when the box is empty or reaches outside 0..W, 0..H.
         """
-        state, forwards = self._boxed((x0, y0, x1, y1), None)
+        state, forwards = self._boxed((x0, y0, x1, y1), self._state if keep_mask else None)
         self._advance(state, forwards)
         return self.prediction
 
