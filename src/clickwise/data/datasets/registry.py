@@ -1,0 +1,145 @@
+"""Data sets by name. A new one is one reader file and one line in `DATASETS`; third parties use entry points.
+
+An entry point of the group "clickwise.datasets" has the data set's name and the value ``module:ENTRY``, where ENTRY is
+a `DatasetEntry`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import cast
+
+from clickwise.data.datasets.folders import find_folder
+from clickwise.data.datasets.images_masks import ImagesMasks
+from clickwise.data.sample import Dataset
+from clickwise.errors import DatasetError
+
+DATA_VARIABLE = "CLICKWISE_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    """A data set that can be asked for by name.
+
+    name: as in ``--datasets`` and as the folder below the data root is called.
+    reader: "module:callable"; called with the root folder and the name, it returns a `Dataset`.
+    config_key: the key of config.yml that gives its root.
+    folders: folders that its root holds; by them a folder given by path is recognised.
+    objects: how many objects the published evaluation has (0: no fixed number).
+    """
+
+    name: str
+    reader: str
+    config_key: str
+    folders: tuple[str, ...] = ()
+    objects: int = 0
+
+
+DATASETS = (
+    DatasetEntry("GrabCut", "grabcut_style:GrabCut", "GRABCUT_PATH", ("data_GT", "boundary_GT"), 50),
+    DatasetEntry("Berkeley", "grabcut_style:Berkeley", "BERKELEY_PATH", ("images", "masks"), 100),
+    DatasetEntry("DAVIS", "davis_style:Davis", "DAVIS_PATH", ("img", "gt"), 345),
+    DatasetEntry("COCO_MVal", "davis_style:Davis", "COCO_MVAL_PATH", ("img", "gt"), 800),
+)
+"""Readers are named relative to `clickwise.data.datasets`."""
+
+
+def dataset_entries() -> dict[str, DatasetEntry]:
+    """All registered data sets by name, ours first."""
+    entries = {entry.name: entry for entry in DATASETS}
+    for point in entry_points(group="clickwise.datasets"):
+        entries.setdefault(point.name, point.load())
+    return entries
+
+
+def find_entry(name: str) -> DatasetEntry | None:
+    """The registered data set of that name; upper and lower case, ``-`` and ``_`` do not matter."""
+    return next((e for e in dataset_entries().values() if _plain(e.name) == _plain(name)), None)
+
+
+def open_dataset(
+    name_or_folder: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
+    config: Mapping[str, Path] | None = None,
+) -> Dataset:
+    """The data set of that name, or the one that lies in that folder.
+
+    A name is looked up under its key in ``config`` (key of config.yml -> folder), then as ``data_root/NAME``; data_root
+    defaults to $CLICKWISE_DATA. A folder is read by what it holds: a registered layout if its own name is that data
+    set's, else images/ with masks/, else any registered layout that fits.
+    Folders are listed and matched here; files are read by ``load``. Raises DatasetError.
+    """
+    text = os.fspath(name_or_folder)
+    entry = find_entry(text) if Path(text).name == text else None
+    if entry is not None:
+        return _read(entry, _root_of(entry, data_root, config or {}))
+    if Path(text).is_dir():
+        return _open_folder(Path(text))
+    names = list(dataset_entries())
+    if Path(text).name != text:
+        raise DatasetError(f"data set {text} is not a folder; give one with images/ and masks/, or a name: {_all()}")
+    near = get_close_matches(text, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
+
+
+def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, config: Mapping[str, Path]) -> Path:
+    if entry.config_key in config:
+        root = config[entry.config_key]
+        if not root.is_dir():
+            raise DatasetError(f"{entry.name}: {entry.config_key} names {root}, which is not a folder; correct it")
+        return root
+    given = os.fspath(data_root) if data_root is not None else os.environ.get(DATA_VARIABLE, "")
+    source = "--data-root" if data_root is not None else DATA_VARIABLE
+    if not given:
+        raise DatasetError(
+            f"{entry.name}: no place to look; give --data-root DIR with {entry.name}/ in it, set {DATA_VARIABLE}, "
+            f"or --config with {entry.config_key}"
+        )
+    root = Path(given)
+    if not root.is_dir():
+        raise DatasetError(f"{entry.name}: {source} is {root}, which is not a folder; expected one with {entry.name}/")
+    near = [p for p in sorted(root.iterdir()) if _plain(p.name) == _plain(entry.name) and p.is_dir()]
+    folder = find_folder(root, entry.name) or (near[0] if near else None)
+    if folder is None:
+        raise DatasetError(
+            f"{entry.name}: {root} has no folder {entry.name}/; put the data set there or correct {source}"
+        )
+    return folder
+
+
+def _open_folder(root: Path) -> Dataset:
+    def fits(entry: DatasetEntry) -> bool:
+        return bool(entry.folders) and all(find_folder(root, name) for name in entry.folders)
+
+    name = root.resolve().name
+    entry = find_entry(name)
+    if entry is not None and fits(entry):
+        return _read(entry, root)
+    if find_folder(root, "images") and find_folder(root, "masks"):
+        return ImagesMasks(root)
+    other = next((e for e in dataset_entries().values() if fits(e)), None)
+    if other is None:
+        raise DatasetError(f"{root} holds no layout that is known; expected images/ and masks/, or that of {_all()}")
+    return _read(other, root, name)
+
+
+def _read(entry: DatasetEntry, root: Path, name: str = "") -> Dataset:
+    module, _, reader = entry.reader.partition(":")
+    full = module if "." in module else f"clickwise.data.datasets.{module}"
+    make = cast(Callable[[Path, str], Dataset], getattr(import_module(full), reader))
+    return make(root, name or entry.name)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "")
+
+
+def _all() -> str:
+    return ", ".join(dataset_entries())

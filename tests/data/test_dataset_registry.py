@@ -1,0 +1,88 @@
+"""Data sets by name, by config key and by folder."""
+
+from __future__ import annotations
+
+import pytest
+from miniatures import pairs
+
+from clickwise.data.datasets.davis_style import Davis
+from clickwise.data.datasets.grabcut_style import Berkeley, GrabCut
+from clickwise.data.datasets.images_masks import ImagesMasks
+from clickwise.data.datasets.registry import DATASETS, dataset_entries, open_dataset
+from clickwise.data.sample import Dataset
+from clickwise.errors import DatasetError
+
+
+@pytest.fixture(autouse=True)
+def _no_data_variable(monkeypatch) -> None:
+    monkeypatch.delenv("CLICKWISE_DATA", raising=False)
+
+
+@pytest.mark.parametrize("entry", DATASETS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("change", [str, str.lower, str.upper, lambda name: name.replace("_", "-")])
+def test_names_and_folders_tolerate_case(tmp_path, entry, change) -> None:
+    pairs(tmp_path / change(entry.name), *entry.folders)
+    for name in (entry.name, change(entry.name), entry.name.lower()):
+        data = open_dataset(name, tmp_path)
+        assert isinstance(data, Dataset)
+        assert (data.name, len(data)) == (entry.name, 3)
+
+
+def test_data_variable(tmp_path, monkeypatch) -> None:
+    pairs(tmp_path / "DAVIS", "img", "gt", ("a",))
+    pairs(tmp_path / "other" / "DAVIS", "img", "gt", ("a", "b"))
+    monkeypatch.setenv("CLICKWISE_DATA", str(tmp_path))
+    assert len(open_dataset("DAVIS")) == 1
+    assert len(open_dataset("DAVIS", tmp_path / "other")) == 2
+
+
+def test_config_keys_win(tmp_path) -> None:
+    pairs(tmp_path / "Berkeley", "images", "masks", ("a",))
+    pairs(tmp_path / "elsewhere", "images", "masks", ("a", "b"))
+    paths = {"BERKELEY_PATH": tmp_path / "elsewhere", "DAVIS_PATH": tmp_path / "gone"}
+    data = open_dataset("Berkeley", tmp_path, paths)
+    assert isinstance(data, Berkeley)
+    assert len(data) == 2
+    with pytest.raises(DatasetError, match=r"DAVIS_PATH names .*gone"):
+        open_dataset("DAVIS", tmp_path, paths)
+
+
+def test_folders_are_recognised(tmp_path) -> None:
+    pairs(tmp_path / "mine", "images", "masks")
+    pairs(tmp_path / "grabcut", "data_GT", "boundary_GT")
+    pairs(tmp_path / "frames", "img", "gt")
+    pairs(tmp_path / "berkeley", "images", "masks")
+    cases = [("mine", ImagesMasks, "mine"), ("grabcut", GrabCut, "GrabCut"), ("frames", Davis, "frames")]
+    for folder, reader, name in [*cases, ("berkeley", Berkeley, "Berkeley")]:
+        data = open_dataset(tmp_path / folder)
+        assert (type(data), data.name) == (reader, name)
+
+
+def test_folder_in_the_working_folder(tmp_path, monkeypatch) -> None:
+    pairs(tmp_path / "mine", "images", "masks")
+    monkeypatch.chdir(tmp_path)
+    assert open_dataset("mine").name == "mine"
+    assert open_dataset("mine/").name == "mine"
+    monkeypatch.chdir("mine")
+    assert open_dataset(".").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "words"),
+    [
+        ("GrabCat", None, "did you mean GrabCut"),
+        ("nothing/here", None, "not a folder"),
+        ("GrabCut", None, "--data-root"),
+        ("GrabCut", "{tmp}", "has no folder GrabCut/"),
+        ("GrabCut", "{tmp}/gone", "not a folder"),
+        ("{tmp}", None, "no layout that is known"),
+    ],
+)
+def test_errors(tmp_path, name, root, words) -> None:
+    with pytest.raises(DatasetError, match=words):
+        open_dataset(name.format(tmp=tmp_path), root and root.format(tmp=tmp_path))
+
+
+def test_names_are_unique() -> None:
+    assert len(dataset_entries()) == len(DATASETS)
+    assert len({entry.config_key for entry in DATASETS}) == len(DATASETS)
