@@ -7,10 +7,15 @@ from difflib import get_close_matches
 
 from clickwise.errors import RecipeError
 from clickwise.recipes.clickwise_s import clickwise_s
+from clickwise.recipes.ritm import ritm_hrnet18_pack, ritm_hrnet18s_pack, ritm_hrnet32_pack, ritm_resnet34_pack
 from clickwise.training.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "clickwise-s": clickwise_s,
+    "ritm-hrnet18-pack": ritm_hrnet18_pack,
+    "ritm-hrnet18s-pack": ritm_hrnet18s_pack,
+    "ritm-hrnet32-pack": ritm_hrnet32_pack,
+    "ritm-resnet34-pack": ritm_resnet34_pack,
 }
 """Name on the command line -> function."""
 

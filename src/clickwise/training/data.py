@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from clickwise.data.augment import Colour, ObjectView
 from clickwise.data.datasets.pack import PackDataset
+from clickwise.data.point_sampler import MultiPointSampler, PointRule
+from clickwise.data.published_augment import CHAINS
+from clickwise.data.published_items import PublishedItemMaker
+from clickwise.data.published_targets import TargetRule
 from clickwise.data.start import VariedStart
 from clickwise.data.stream import ItemMaker, ObjectItemMaker, WeightedSources
 from clickwise.data.targets import WholeOrPart
-from clickwise.training.recipe import DataPart, ViewItems
+from clickwise.training.recipe import DataPart, Part, PublishedItems, ViewItems
 
 
-def make_items(data: DataPart, items: ViewItems, data_root: Path) -> ItemMaker:
-    """Items of the training split."""
-    sources = WeightedSources(PackDataset(data_root / data.folder, split="train"), data.sources)
+def view_items(items: ViewItems, sources: WeightedSources) -> ObjectItemMaker:
+    """Items of our own kind."""
     return ObjectItemMaker(
         sources=sources,
         choice=WholeOrPart(part_prob=items.part_prob, merge_prob=items.merge_prob),
@@ -24,3 +29,26 @@ def make_items(data: DataPart, items: ViewItems, data_root: Path) -> ItemMaker:
             clicks_per_sign=items.clicks_per_sign, several_prob=items.several_prob, rough_prob=items.rough_prob
         ),
     )
+
+
+def published_items(items: PublishedItems, sources: WeightedSources) -> PublishedItemMaker:
+    """Items as RITM's release makes them."""
+    return PublishedItemMaker(
+        sources=sources,
+        sampler=MultiPointSampler(TargetRule(**items.target.model_dump()), PointRule(**items.points.model_dump())),
+        chain=CHAINS[items.chain],
+        keep_background_prob=items.keep_background_prob,
+        min_object_area=items.min_object_area,
+    )
+
+
+ITEMS: Mapping[type[Part], Callable[..., ItemMaker]] = MappingProxyType(
+    {PublishedItems: published_items, ViewItems: view_items}
+)
+"""Part in a recipe -> function of (part, sources). A new kind of item is one function and one line here."""
+
+
+def make_items(data: DataPart, items: Part, data_root: Path) -> ItemMaker:
+    """Items of the training split."""
+    sources = WeightedSources(PackDataset(data_root / data.folder, split="train"), data.sources)
+    return ITEMS[type(items)](items, sources)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,6 +49,51 @@ class ViewItems(Part):
     clicks_per_sign: int = Field(12, ge=1)
 
 
+class TargetPart(Part):
+    """`clickwise.data.published_targets.TargetRule`, with the values of RITM's recipes."""
+
+    expand_ratio: float = Field(0.1, ge=0)
+    positive_erode_prob: float = Field(0.9, ge=0, le=1)
+    positive_erode_iters: int = Field(3, ge=0)
+    positive_erode_keep: int = Field(10, ge=0)
+    merge_objects_prob: float = Field(0.15, ge=0, le=1)
+    max_num_merged_objects: int = Field(2, ge=2)
+    use_hierarchy: bool = False
+    hierarchy_stop_prob: float = Field(0.5, ge=0, le=1)
+    small_child_share: float = Field(0.1, ge=0, le=1)
+    max_disabled_children: int = Field(3, ge=0)
+    soft_targets: bool = False
+
+
+class PointsPart(Part):
+    """`clickwise.data.point_sampler.PointRule`, with the values of RITM's recipes."""
+
+    max_num_points: int = Field(24, ge=1)
+    prob_gamma: float = Field(0.80, ge=0, le=1)
+    negative_bg_prob: float = Field(0.1, ge=0, le=1)
+    negative_other_prob: float = Field(0.4, ge=0, le=1)
+    negative_border_prob: float = Field(0.5, ge=0, le=1)
+    first_click_center: bool = False
+    first_click_order: float = 0.0
+    only_one_first_click: bool = False
+    sfc_inner_k: float = 1.7
+    sfc_full_inner_prob: float = Field(0.0, ge=0, le=1)
+
+
+class PublishedItems(Part):
+    """Items as RITM's release makes them (`clickwise.data.published_items`); defaults of its COCO+LVIS recipes.
+
+    chain: name in `clickwise.data.published_augment.CHAINS`. min_object_area: pixels in the view.
+    """
+
+    name: Literal["published"] = "published"
+    chain: Literal["coco_lvis", "sbd", "coco_lvis_validation", "sbd_validation"] = "coco_lvis"
+    keep_background_prob: float = Field(0.05, le=1)
+    min_object_area: int = Field(1000, ge=0)
+    target: TargetPart = TargetPart()
+    points: PointsPart = PointsPart()
+
+
 class RollingMethod(Part):
     """A rolling batch: each slot keeps its picture for 1..len(life) steps; every forward pass carries gradient."""
 
@@ -59,11 +104,15 @@ class RollingMethod(Part):
 
 
 class IterativeMethod(Part):
-    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step."""
+    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step.
+
+    clicks_on_ignored: in those rounds pixels without truth count as background (the release; its data has none).
+    """
 
     name: Literal["iterative"] = "iterative"
     max_next_clicks: int = Field(3, ge=0)
     prev_mask_drop_prob: float = Field(0.0, ge=0, le=1)
+    clicks_on_ignored: bool = True
 
 
 class LossTerm(Part):
@@ -126,7 +175,7 @@ class Recipe(Part):
     seed: int = 0
     model: ModelPart
     data: DataPart
-    items: ViewItems = ViewItems()
+    items: Annotated[ViewItems | PublishedItems, Field(discriminator="name")] = ViewItems()
     method: Annotated[RollingMethod | IterativeMethod, Field(discriminator="name")]
     losses: tuple[LossTerm, ...]
     optimizer: OptimizerPart = OptimizerPart()
@@ -159,10 +208,11 @@ def checked_recipe(data: Any) -> Recipe:
         return Recipe.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        got = f" (got {first['input']!r})" if first["type"] != "extra_forbidden" else ""
-        hint = _nearest_key(first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
-        raise RecipeError(f"recipe key {path}{got}: {hint}") from None
+        path, valid = _place(first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(path[-1], valid, n=1) or valid
+            raise RecipeError(f"recipe key {'.'.join(path)}: unknown; nearest valid: {', '.join(near)}") from None
+        raise RecipeError(f"recipe key {'.'.join(path)} (got {first['input']!r}): {first['msg']}") from None
 
 
 def with_overrides(recipe: Recipe, assignments: list[str]) -> Recipe:
@@ -205,15 +255,29 @@ _FREE_FORM = frozenset({"model.params", "data.sources"})
 """Dictionaries whose keys are checked by whoever reads them."""
 
 
-def _nearest_key(location: tuple[int | str, ...]) -> str:
-    *parents, key = location
-    model: Any = Recipe
-    for part in parents:
-        field = getattr(model, "model_fields", {}).get(str(part))
-        if field is None:
+def _place(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """Where an error lies: the path as one writes it, and the keys valid beside its last one.
+
+    pydantic puts the name of the chosen kind (``method.rolling.life``) into a location; nobody writes that.
+    """
+    path: list[str] = []
+    kinds: list[type[Part]] = [Recipe]
+    valid: list[str] = []
+    for step in location:
+        if len(kinds) > 1 and (named := [kind for kind in kinds if kind.model_fields["name"].default == step]):
+            kinds = named
             continue
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Part)), model)
-    valid = list(model.model_fields)
-    near = get_close_matches(str(key), valid, n=1) or valid
-    return f"unknown; nearest valid: {', '.join(near)}"
+        path.append(str(step))
+        if isinstance(step, int):
+            continue
+        fields = kinds[0].model_fields
+        valid = list(fields)
+        if step in fields:
+            annotation = fields[step].annotation
+            inner = [kind for kind in (annotation, *get_args(annotation)) if _is_part(kind)]
+            kinds = inner or kinds
+    return path, valid
+
+
+def _is_part(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Part)

@@ -1,16 +1,21 @@
-"""Training methods by the name in a recipe. A new method is one module, one part in `recipe` and one line here."""
+"""Training methods by their part of a recipe. A new method is one module, one part in `recipe` and one line here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from clickwise.training.methods.iterative import Iterative
 from clickwise.training.methods.rolling import Rolling
-from clickwise.training.recipe import IterativeMethod, RollingMethod
+from clickwise.training.recipe import IterativeMethod, Part, RollingMethod
 from clickwise.training.step import TrainingMethod
 
+METHODS: Mapping[type[Part], Callable[..., TrainingMethod]] = MappingProxyType(
+    {IterativeMethod: Iterative, RollingMethod: Rolling}
+)
+"""Options in a recipe -> class, called with (options, batch=, seed=, rank=)."""
 
-def make_method(options: RollingMethod | IterativeMethod, *, batch: int, seed: int, rank: int) -> TrainingMethod:
-    """The method a recipe asks for, for one phase in one process."""
-    if isinstance(options, RollingMethod):
-        return Rolling(options, batch=batch, seed=seed, rank=rank)
-    from clickwise.training.methods.iterative import Iterative
 
-    return Iterative(options, batch=batch, seed=seed, rank=rank)
+def make_method(options: Part, *, batch: int, seed: int, rank: int) -> TrainingMethod:
+    """The method a recipe asks for, for one phase in one process; ``batch`` is this process's share."""
+    return METHODS[type(options)](options, batch=batch, seed=seed, rank=rank)
