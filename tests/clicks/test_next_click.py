@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 
 from clickwise.clicks.click import Click, ClickList
-from clickwise.clicks.depth import bounding_box, deepest_pixel
+from clickwise.clicks.depth import _measured_peak, bounding_box, deepest_pixel
 from clickwise.clicks.next_click import ClickSimulator, error_regions, next_click
 from clickwise.errors import MaskError
 
@@ -153,6 +153,17 @@ def test_large_regions_are_exact(shape, kind):
         assert (peak.y, peak.x) == divmod(int(squared.argmax()), shape[1])
         barred.append((peak.y, peak.x))
         squared[peak.y, peak.x] = 0
+
+
+@pytest.mark.parametrize("error", [0.5, 30.0])
+def test_measuring_anew_undoes_any_error_within_its_bound(error):
+    rng = np.random.default_rng(8)
+    region = smooth_region(rng, 90, 120, 0.7)
+    squared = squared_depth_by_scipy(region)
+    expected = (squared.max(), *divmod(int(squared.argmax()), 120))
+    for _ in range(20):
+        approximate = np.where(region, np.maximum(squared + rng.uniform(-error, error, region.shape), 0.1), 0)
+        assert _measured_peak(np.pad(region, 1).view(np.uint8), approximate, error) == expected
 
 
 def test_the_box_is_half_open_and_may_be_missing():

@@ -124,6 +124,15 @@ def test_slow_second_opinion(name, options, ignored_share, soft):
     np.testing.assert_allclose(values.numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["nfl", "focal"])
+def test_a_target_of_exactly_one_half_is_background(name):
+    logits, target = torch.linspace(-2, 2, 6).double().view(1, 1, 2, 3), torch.full((1, 1, 2, 3), 0.5)
+    value = make_loss(name, alpha=0.9)(logits, target)
+    pixels = slow_pixels(logits[0].numpy(), target[0].numpy(), np.zeros(6, dtype=bool))
+    assert value.item() == pytest.approx(SLOW[name](pixels, alpha=0.9), rel=1e-9)
+    assert value.item() == pytest.approx(make_loss(name, alpha=0.5)(logits, target).item() / 5)
+
+
 @pytest.mark.parametrize(("name", "options"), [*CASES, ("nfl", {"detach_normaliser": False})])
 def test_gradient_against_finite_differences(name, options):
     if name == "nfl":  # a detached factor is a constant in the gradient only, so differences see the undetached loss
