@@ -35,7 +35,8 @@ def main() -> int:
     if python is None:
         return _fail("cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv")
     package = f"{ROOT}[{arguments.extra}]" if arguments.extra else str(ROOT)
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+    command += [] if sys.stdout.isatty() else ["--quiet"]  # people want to see that it moves
     command += ["--constraint", str(ROOT / "constraints.txt"), *_cpu_torch(python), "--editable", package]
     print("installing:", " ".join(command), flush=True)
     return subprocess.call(command)

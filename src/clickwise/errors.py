@@ -17,7 +17,7 @@
     └── MissingExtraError        an optional dependency that is not installed
 
 A message says what was got, what was expected and what to do, on one line unless it lists differences.
-The command line prints the first line after ``error:`` and leaves with exit code 2.
+The command line prints it after ``error:``, on one line in any case, and leaves with exit code 2.
 """
 
 
