@@ -1,0 +1,141 @@
+"""Several processes on one machine: each takes every n-th object, nothing is padded or done twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import queue
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import torch
+
+from clickwise import errors
+from clickwise.errors import ClickwiseError, OptionError
+from clickwise.evaluation.result import ObjectResult
+
+if TYPE_CHECKING:
+    from clickwise.evaluation.runner import Job, Report, Unit
+
+_POLL_SECONDS = 0.2
+_PATIENCE_SECONDS = 5.0
+"""How long the last messages of a process that has ended may still be under way."""
+
+
+def shard(count: int, rank: int, world: int) -> range:
+    """The places that process ``rank`` of ``world`` takes: rank, rank + world, ... below ``count``."""
+    return range(rank, count, world)
+
+
+def share_out(job: Job, units: Sequence[Unit], processes: int, report: Report) -> None:
+    """Evaluate all units in so many new processes, each with the model of its own and its share of the threads.
+
+    Errors come back as they were raised; a process that is killed is a ClickwiseError. On any way out, Ctrl-C included,
+    no process is left.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages: Any = context.Queue()
+    threads = max(1, torch.get_num_threads() // processes)
+    workers: list[BaseProcess] = []
+    try:
+        with _ctrl_c_not_inherited():
+            for rank in range(processes):
+                share = [(place, units[place]) for place in shard(len(units), rank, processes)]
+                work = _packed((replace(job, device=_device_of(job, rank)), share, threads))
+                workers.append(context.Process(target=_work, args=(rank, work, messages), daemon=True))
+                workers[-1].start()
+        _collect(messages, workers, report)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+        messages.close()
+        messages.cancel_join_thread()
+
+
+def _packed(work: object) -> bytes:
+    try:
+        return pickle.dumps(work)
+    except Exception as error:
+        raise OptionError(
+            f"model or data set cannot be handed to other processes ({error}); use one process, or a model by name"
+        ) from error
+
+
+def _collect(messages: Any, workers: list[BaseProcess], report: Report) -> None:
+    """Hand every result on until all processes have said that they are done."""
+    running = set(range(len(workers)))
+    idle = 0.0
+    while running:
+        try:
+            kind, content = messages.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            gone = [rank for rank in sorted(running) if workers[rank].exitcode is not None]
+            idle = idle + _POLL_SECONDS if gone else 0.0
+            if idle > _PATIENCE_SECONDS:
+                raise ClickwiseError(
+                    f"worker process {gone[0]} ended unexpectedly with exit code {workers[gone[0]].exitcode}; "
+                    "if memory is short, use fewer processes"
+                ) from None
+            continue
+        idle = 0.0
+        if kind == "object":
+            report(*content)
+        elif kind == "done":
+            running.discard(content)
+        else:
+            raise _raised(*content)
+
+
+def _raised(name: str, message: str) -> Exception:
+    """An error of another process: ours by its class, anything else with its traceback."""
+    kind = getattr(errors, name, None)
+    if kind is errors.MissingExtraError:
+        kind = ClickwiseError
+    return kind(message) if kind is not None else RuntimeError(f"in a worker process: {message}")
+
+
+def _work(rank: int, packed: bytes, messages: Any) -> None:
+    """What a process does: load, evaluate its share, send each object as it is finished."""
+    from clickwise.evaluation.runner import evaluate_units
+
+    def send(place: int, result: ObjectResult, seconds: float) -> None:
+        messages.put(("object", (place, result, seconds)))
+
+    try:
+        job, share, threads = pickle.loads(packed)
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+        evaluate_units(job.predictor(), job.dataset, share, job.protocol, send)
+        messages.put(("done", rank))
+    except ClickwiseError as error:
+        messages.put(("error", (type(error).__name__, str(error))))
+    except Exception:
+        messages.put(("error", ("", traceback.format_exc())))
+
+
+def _device_of(job: Job, rank: int) -> Any:
+    """The job's device; plain "cuda" (or "auto" on such a machine) is spread over all of its GPUs."""
+    gpus = torch.cuda.device_count() if str(job.device) in ("cuda", "auto") else 0
+    return f"cuda:{rank % gpus}" if gpus > 1 else job.device
+
+
+@contextmanager
+def _ctrl_c_not_inherited() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first moment: it is for us to stop them, quietly."""
+    try:
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread, where signals may not be set
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
