@@ -57,7 +57,10 @@ def test_equals_counting_by_hand():
         target[0] = False  # an item without object
         if step == 2:
             target[:] = False
-        batches.append((rng.normal(0, 1, shape), target.astype(float), rng.random(shape) < 0.2))
+        logits = rng.normal(0, 1, shape)
+        if step % 2:
+            logits[0] = -9  # nothing there and nothing found: the item does not count
+        batches.append((logits, target.astype(float), rng.random(shape) < 0.2))
     metric = AdaptiveIoU()
     for batch in batches:
         metric.update(*(torch.from_numpy(part) for part in batch))
