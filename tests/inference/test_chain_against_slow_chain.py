@@ -7,7 +7,10 @@ import pytest
 from formula_model import FormulaModel
 from slow_chain import SlowChain
 
+from clickwise.clicks.click import Click, ClickList
 from clickwise.inference.predictor import Predictor
+from clickwise.inference.steps import ZoomIn
+from clickwise.inference.window import WindowMap
 
 SETTINGS = {
     "published_defaults": {},
@@ -82,3 +85,38 @@ def test_emptied_mask_does_not_squeeze_the_result_into_the_old_window() -> None:
         outcomes[keep] = predictor.click(120, 90)
     assert outcomes[False].mask[90, 120]
     assert not outcomes[True].mask[90, 120]
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_small_object_is_predicted_again_zoomed(start: bool) -> None:
+    """skip_clicks 0: the first pass sees the whole frame; a small object found there is predicted once more, zoomed."""
+    image = np.full((140, 170, 3), 40, np.uint8)
+    image[20:41, 30:55, 0] = 150
+    model = FormulaModel(bump=8.0, mask_weight=4.0)
+    predictor = Predictor(model, skip_clicks=0, target_size=100, min_crop_size=40, limit_longest_side=None)
+    predictor.set_image(image)
+    slow = SlowChain(model, image, predictor.options)
+    if start:  # an empty mask to begin with: nothing to zoom to, but the order of clicks counts from one
+        predictor.set_mask(np.zeros((140, 170), bool))
+        slow.set_mask(np.zeros((140, 170), bool))
+    forwards = []
+    for x, y, positive in ((40, 30, True), (100, 100, False), (54, 40, True)):
+        prediction = predictor.click(x, y, positive)
+        np.testing.assert_allclose(prediction.probs, slow.predict(prediction.clicks), atol=2e-5)
+        forwards.append(prediction.forwards)
+    assert forwards == [2, 1, 1]
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_click_on_the_last_row_of_the_window(exclusive: bool) -> None:
+    """Published quirk: it counts as outside, so the window is chosen anew although it would still do."""
+    zoom = ZoomIn(exclusive_edge=exclusive, min_crop_size=10, skip_clicks=0, recompute_thresh_iou=0.0)
+    full = np.zeros((100, 100), np.float32)
+    full[40:60, 40:60] = 1
+    known, window = WindowMap.from_full(full), (30, 30, 80, 80)
+    for x, y in ((79, 50), (50, 79)):
+        decision = zoom.decide((100, 100), ClickList([Click(x, y)]), known, window)
+        assert decision.changed is exclusive
+        assert (decision.window == window) is not exclusive
+    assert not zoom.decide((100, 100), ClickList([Click(78, 78)]), known, window).changed
+    assert not zoom.decide((100, 100), ClickList([Click(50, 50), Click(90, 90, False)]), known, window).changed

@@ -496,7 +496,7 @@ class Learned(InteractiveModel):
 def test_a_network_in_training_is_lent_and_returned_as_it_was() -> None:
     model = Learned().train()
     model.frozen.eval()
-    predictor = Predictor(model)
+    predictor = Predictor(model, zoom=False)
     predictor.set_image(picture())
     np.testing.assert_array_equal(predictor.click(4, 4).probs, predictor.click(4, 4).probs)
     assert model.training
