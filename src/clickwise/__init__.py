@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from clickwise.assets import sample
     from clickwise.clicks.click import Click, ClickList
     from clickwise.errors import ClickwiseError
+    from clickwise.evaluation.protocol import EvaluationProtocol
+    from clickwise.evaluation.result import EvaluationResult
     from clickwise.evaluation.runner import evaluate
+    from clickwise.inference.prediction import Prediction
     from clickwise.inference.predictor import Predictor
     from clickwise.models.registry import build_model
     from clickwise.weights.load import list_models, load_model
@@ -29,6 +32,9 @@ __all__ = [
     "Click",
     "ClickList",
     "ClickwiseError",
+    "EvaluationProtocol",
+    "EvaluationResult",
+    "Prediction",
     "Predictor",
     "__version__",
     "build_model",
@@ -42,6 +48,9 @@ _HOMES = {
     "Click": "clickwise.clicks.click",
     "ClickList": "clickwise.clicks.click",
     "ClickwiseError": "clickwise.errors",
+    "EvaluationProtocol": "clickwise.evaluation.protocol",
+    "EvaluationResult": "clickwise.evaluation.result",
+    "Prediction": "clickwise.inference.prediction",
     "Predictor": "clickwise.inference.predictor",
     "build_model": "clickwise.models.registry",
     "evaluate": "clickwise.evaluation.runner",
