@@ -31,6 +31,11 @@ from clickwise.weights.published import PublishedFile, read_published
 
 _FILE_ENDINGS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 _SHOWN_DIFFERENCES = 3
+_VALUES_ONLY = frozenset(
+    {"kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_", "trunc_normal_", "constant_", "ones_"}
+    | {"normal_", "uniform_", "zeros_", "fill_", "zero_", "mul_", "add_", "clamp_", "erfinv_"}
+)
+"""Functions that change a tensor's values only: without effect on one that has none, but slow there."""
 
 
 def list_models() -> list[str]:
@@ -181,6 +186,8 @@ def _from_published(
         params = adapter.params(config, shapes) if adapter is not None else {}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    except (TypeError, ValueError, IndexError) as error:
+        raise CheckpointError(f"{path} has a config or shapes that make no sense ({error}); is it damaged?") from None
     model = _build_empty(path, found, params, variant)
     if adapter is None:
         fill(model, file.entries, dtype=dtype, source=path)
@@ -235,6 +242,10 @@ class _WeightsOnMeta(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is torch.empty and kwargs.get("device") is None:
             kwargs["device"] = "meta"
+        if getattr(func, "__name__", "") in _VALUES_ONLY:
+            target = args[0] if args else kwargs.get("tensor")
+            if isinstance(target, Tensor) and target.is_meta:
+                return target
         return func(*args, **kwargs)
 
 

@@ -50,7 +50,7 @@ def read_published(path: Path) -> PublishedFile:
 
     Raises CheckpointError for a file that is truncated, of another kind, asks for code to be run, or holds a list.
     """
-    content = _unpickle(path)
+    content = unpickle(path)
     if isinstance(content, list | tuple):
         raise CheckpointError(
             f"{path} holds a list of {len(content)} checkpoints (one per click); "
@@ -88,7 +88,11 @@ def parse_config(config: Any) -> PublishedConfig | None:
     return PublishedConfig(config["class"], values)
 
 
-def _unpickle(path: Path) -> Any:
+def unpickle(path: Path) -> Any:
+    """Content of a PyTorch file, plain data and tensors only, on the CPU.
+
+    Raises CheckpointError for a file that is truncated, of another kind or asks for code to be run.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     zipped = zipfile.is_zipfile(path)

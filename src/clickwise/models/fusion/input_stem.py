@@ -46,28 +46,28 @@ class ScaledStem(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """ "conv_extend": a single strided 3x3 convolution, as if the backbone's first one had more input channels."""
+    """The option "conv_extend": one strided 3x3 convolution, as if the backbone's first had more inputs."""
 
     def __init__(self, *, hint_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.down = nn.Conv2d(hint_channels, out_channels, 3, stride=2, padding=1)
+        self.conv = nn.Conv2d(hint_channels, out_channels, 3, stride=2, padding=1)
 
     def forward(self, image: Tensor, hints: Tensor) -> tuple[Tensor, Tensor | None]:
         """See the module's text."""
-        return image, self.down(hints)
+        return image, self.conv(hints)
 
 
 class RgbStem(nn.Module):
-    """ "use_rgb_conv": image and hints become three channels again; the backbone stays as it is."""
+    """The option "use_rgb_conv": image and hints become three channels again; the backbone stays as it is."""
 
     def __init__(self, *, hint_channels: int, leaky: bool) -> None:
         super().__init__()
         hidden = 6 + hint_channels
-        self.mix = nn.Conv2d(3 + hint_channels, hidden, 1)
+        self.join = nn.Conv2d(3 + hint_channels, hidden, 1)
         self.norm = nn.BatchNorm2d(hidden)
         self.activation = activation(leaky)
         self.project = nn.Conv2d(hidden, 3, 1)
 
     def forward(self, image: Tensor, hints: Tensor) -> tuple[Tensor, Tensor | None]:
         """See the module's text."""
-        return self.project(self.activation(self.norm(self.mix(torch.cat([image, hints], dim=1))))), None
+        return self.project(self.activation(self.norm(self.join(torch.cat([image, hints], dim=1))))), None

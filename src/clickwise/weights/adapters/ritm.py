@@ -21,8 +21,8 @@ _STEM_PAIRS = (
     ("maps_transform.2", "fusion.down"),
     ("maps_transform.3", "fusion"),
     # Variants without published files: one convolution; or 1x1 - norm - activation - 1x1 into three channels.
-    ("maps_transform", "fusion.down"),
-    ("rgb_conv.0", "fusion.mix"),
+    ("maps_transform", "fusion.conv"),
+    ("rgb_conv.0", "fusion.join"),
     ("rgb_conv.1", "fusion.norm"),
     ("rgb_conv.3", "fusion.project"),
 )

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from base import ModelContract
+
+
+class TestClickwiseS(ModelContract):
+    architecture = "clickwise-s"
