@@ -17,6 +17,7 @@ from clickwise.losses import make_loss
 from clickwise.models.interface import InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training.data import make_items
+from clickwise.training.interrupt import deferred_interrupt
 from clickwise.training.methods import make_method
 from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, set_rate
 from clickwise.training.recipe import Phase, Recipe
@@ -106,12 +107,13 @@ class Trainer:
 
     def run(self, *, resume: bool) -> Path | None:
         """Train. Returns the file of the final weights, or None when time ran out before the end."""
-        if resume and (state := self.folder.load_checkpoint()) is not None:
+        if resume and (state := self.folder.load_checkpoint(self.fabric.global_rank)) is not None:
             self._restore(state)
-        self.folder.open_logs(self.position.steps)
+        self.folder.open_logs(self.position.steps, is_main=self.fabric.global_rank == 0)
         self.started = time.monotonic()
         finished = True
-        with self.folder.progress(self.recipe.total_samples, self.position.samples) as progress:
+        bar = self.folder.progress(self.recipe.total_samples, self.position.samples)
+        with bar as progress, deferred_interrupt() as self.interrupt:
             for index in range(self.position.phase, len(self.recipe.phases)):
                 if index > self.position.phase:
                     self.position.phase, self.position.phase_samples, self.method_state = index, 0, None
@@ -144,9 +146,11 @@ class Trainer:
             progress.advance(phase.batch)
             now = time.monotonic()
             out_of_time = 0 < self.options.stop_after_s < now - self.started
-            if now - saved > self.options.checkpoint_every_s or out_of_time:
+            if now - saved > self.options.checkpoint_every_s or out_of_time or self.interrupt.asked:
                 self._save(method)
                 saved = now
+            if self.interrupt.asked:
+                raise KeyboardInterrupt
             if out_of_time:
                 return False
             every = self.recipe.validation.every_samples

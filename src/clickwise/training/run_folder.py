@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from clickwise.errors import CheckpointError, OutputError
+from clickwise.errors import CheckpointError, OutputError, RecipeError
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.recipe import Recipe
 
@@ -50,16 +50,13 @@ class RunFolder:
         self._write(_RECIPE, recipe.to_yaml().encode())
 
     def recipe(self) -> Recipe:
-        """The recipe noted in the folder."""
-        try:
-            return Recipe.from_yaml((self.path / _RECIPE).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise OutputError(
-                f"{self.path} holds no run to resume ({error.strerror}); start one without --resume"
-            ) from None
+        """The recipe noted in the folder; RecipeError when there is no run to go on with."""
+        return Recipe.from_yaml(read_text(self.path / _RECIPE))
 
-    def open_logs(self, step: int) -> None:
-        """Open the logs, cut back to records up to ``step``."""
+    def open_logs(self, step: int, *, is_main: bool = True) -> None:
+        """Open the logs, cut back to records up to ``step``. Processes other than the main one log nothing."""
+        if not is_main:
+            return
         path = self.path / _METRICS
         if path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
@@ -74,6 +71,8 @@ class RunFolder:
 
     def log(self, step: int, samples: int, numbers: Mapping[str, float]) -> None:
         """One record of named numbers."""
+        if self._metrics is None:
+            return
         self._metrics.write(json.dumps({"step": step, "samples": samples, **numbers}) + "\n")
         self._metrics.flush()
         if self._board is not None:
@@ -158,6 +157,15 @@ class RunFolder:
             raise OutputError(
                 f"cannot write {self.path / name} ({error.strerror}); free space or choose another --output"
             ) from None
+
+
+def read_text(path: Path) -> str:
+    """A text file, or RecipeError naming it."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise RecipeError(f"{path} cannot be read ({reason}); name a recipe.yaml or the folder of a run") from None
 
 
 def _step_of(line: str) -> int:

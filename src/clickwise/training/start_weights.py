@@ -29,11 +29,15 @@ def load_encoder(model: InteractiveModel, part: ModelPart, data_root: Path) -> N
 
 
 def thaw(model: InteractiveModel, frozen: tuple[str, ...]) -> None:
-    """Train everything except parameters whose name starts with one of the prefixes."""
+    """Leave parameters alone whose name starts with one of the prefixes; the others stay as the model wants them.
+
+    (A model may hold parameters that never run and take no gradient, such as the query and key of RITM's OCR.)
+    """
     matched: set[str] = set()
     for name, parameter in model.named_parameters():
         prefixes = [prefix for prefix in frozen if name == prefix or name.startswith(prefix + ".")]
         matched.update(prefixes)
-        parameter.requires_grad_(not prefixes)
+        if prefixes:
+            parameter.requires_grad_(False)
     if missing := sorted(set(frozen) - matched):
         raise RecipeError(f"model.frozen names {missing[0]!r}, but no parameter of {model.architecture} begins so")

@@ -77,7 +77,7 @@ class Rolling:
             if self.steps_left[slot] <= 0:
                 continue
             guess = probs[slot, 0].numpy() > 0.5
-            truth, valid = item.object_mask[0].numpy(), ~item.ignore_mask[0].numpy()
+            truth, valid = item.object_mask[0].numpy() > 0.5, ~item.ignore_mask[0].numpy()
             click = draw_error_click(truth & ~guess & valid, guess & ~truth & valid, self.rule, self.rng)
             if click is None:
                 self.steps_left[slot] = 0

@@ -1,0 +1,115 @@
+"""``clickwise train``: a model from a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clickwise.cli.options import DeviceOption
+from clickwise.errors import OptionError
+
+if TYPE_CHECKING:
+    from clickwise.training.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A name from --list or a recipe.yaml.", show_default=False)
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value: optimizer.lr=1e-4.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Holds the data sets; default $CLICKWISE_DATA.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="The run folder; default runs/RECIPE.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --output from its last checkpoint.")
+    ] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="Print the names of all recipes.")] = False,
+    device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="Processes or GPUs on this machine.")] = 1,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start each with torchrun.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare pictures.")] = 1,
+    checkpoint_every: Annotated[float, typer.Option("--checkpoint-every", min=1, help="Seconds.")] = 120.0,
+    stop_after: Annotated[
+        float, typer.Option("--stop-after", min=0, help="Leave with a checkpoint after so many seconds; 0 = never.")
+    ] = 0.0,
+) -> None:
+    """Train a model from a recipe; the run folder holds recipe, logs, checkpoint, weights and pictures.
+
+    Ctrl-C finishes the step and writes a checkpoint; --resume then goes on with the very same samples and clicks.
+    """
+    if list_recipes:
+        _print_recipes()
+        return
+    from clickwise.training.allocator import restart_with_settings
+
+    restart_with_settings()
+    from clickwise.training.loop import RunOptions, Trainer
+    from clickwise.training.run_folder import RunFolder
+
+    if recipe is None and output is None:
+        raise OptionError("no recipe was given; name one of `clickwise train --list` or a recipe.yaml")
+    folder = RunFolder(output if output is not None else Path("runs") / Path(str(recipe)).stem)
+    chosen = _chosen_recipe(recipe, changes or [], folder if resume else None)
+    options = RunOptions(
+        data_root=_data_root(data_root),
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        workers=workers,
+        checkpoint_every_s=checkpoint_every,
+        stop_after_s=stop_after,
+    )
+    trainer = Trainer(chosen, folder, options)
+    folder.create(chosen, resume=resume)
+    weights = trainer.run(resume=resume)
+    if weights is None:
+        typer.echo(f"stopped after {stop_after:g} s; go on with: clickwise train --output {folder.path} --resume")
+    else:
+        typer.echo(f"weights: {weights}")
+
+
+def _print_recipes() -> None:
+    from clickwise.recipes import RECIPES
+
+    for name, make in sorted(RECIPES.items()):
+        summary = (make.__doc__ or "").strip().splitlines()[0]
+        typer.echo(f"{name:24} {summary}")
+
+
+def _chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:
+    """The recipe noted in the folder when resuming, else the one named; then the changes."""
+    from clickwise.recipes import get_recipe
+    from clickwise.training.recipe import Recipe, with_overrides
+    from clickwise.training.run_folder import RunFolder, read_text
+
+    if isinstance(resumed, RunFolder):
+        recipe = resumed.recipe()
+    elif name is None:
+        raise OptionError(
+            "no recipe was given; name one of `clickwise train --list`, or add --resume to go on with a run"
+        )
+    elif name.endswith((".yaml", ".yml")):
+        recipe = Recipe.from_yaml(read_text(Path(name)))
+    else:
+        recipe = get_recipe(name)
+    return with_overrides(recipe, changes)
+
+
+def _data_root(given: Path | None) -> Path:
+    import os
+
+    root = given if given is not None else Path(os.environ.get("CLICKWISE_DATA", ""))
+    if str(root) in {"", "."} and given is None:
+        raise OptionError(
+            "no data root: give --data-root DIR or set CLICKWISE_DATA to the folder that holds the data sets"
+        )
+    if not root.is_dir():
+        raise OptionError(f"data root {root} is no folder; give --data-root DIR")
+    return root

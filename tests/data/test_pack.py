@@ -1,0 +1,91 @@
+"""The training pack: indexed masks, unions, ignored index, hold-out by name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clickwise.data.datasets.pack import PackDataset, is_held_out
+from clickwise.errors import DatasetError
+
+
+def write(root: Path, labels: np.ndarray, objects: int, *, mode: str = "P", name: str = "a_picture") -> Path:
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    (root / "masks").mkdir(exist_ok=True)
+    Image.fromarray(np.zeros((*labels.shape, 3), np.uint8)).save(root / f"images/{name}.png")
+    mask = Image.fromarray(labels.astype(np.uint8))
+    if mode == "P":
+        mask.putpalette([0] * 768)
+    mask.save(root / f"masks/{name}.png")
+    entry = {
+        "image": f"images/{name}.png",
+        "mask": f"masks/{name}.png",
+        "source": "made",
+        "objects": objects,
+        "extra_objects": [{"name": "whole", "union_of": list(range(1, objects + 1))}],
+    }
+    (root / "manifest.json").write_text(json.dumps({"images": [entry]}))
+    return root
+
+
+LABELS = np.array([[0, 1, 1, 255], [0, 2, 2, 2], [0, 0, 0, 255]])
+
+
+def test_parts_unions_and_ignored_pixels(tmp_path: Path) -> None:
+    sample = PackDataset(write(tmp_path, LABELS, 2)).load(0)
+    assert sample.image.shape == (3, 4, 3)
+    assert [sample.object_mask(i).sum() for i in range(3)] == [2, 3, 5]
+    assert sample.root_ids == (2,)
+    assert sample.objects[2].children == (0, 1)
+    assert sample.ignore_mask().tolist() == (LABELS == 255).tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "objects", "mode", "words"),
+    [
+        (LABELS, 1, "P", "label 2"),
+        (LABELS, 2, "L", "mode L"),
+    ],
+)
+def test_labels_without_meaning_are_named(
+    tmp_path: Path, labels: np.ndarray, objects: int, mode: str, words: str
+) -> None:
+    dataset = PackDataset(write(tmp_path, labels, objects, mode=mode))
+    with pytest.raises(DatasetError, match=words):
+        dataset.load(0)
+
+
+def test_missing_parts_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"manifest\.json"):
+        PackDataset(tmp_path)
+    write(tmp_path, LABELS, 2)
+    with pytest.raises(DatasetError, match="no picture"):
+        PackDataset(tmp_path, sources=["other"])
+    (tmp_path / "masks/a_picture.png").unlink()
+    with pytest.raises(DatasetError, match="a_picture"):
+        PackDataset(tmp_path).load(0)
+
+
+def test_picture_and_mask_must_agree_in_size(tmp_path: Path) -> None:
+    write(tmp_path, LABELS, 2)
+    Image.new("RGB", (7, 7)).save(tmp_path / "images/a_picture.png")
+    with pytest.raises(DatasetError, match="must agree"):
+        PackDataset(tmp_path).load(0)
+
+
+def test_hold_out_depends_on_the_name_alone() -> None:
+    held_out = [is_held_out(f"name_{i}") for i in range(4000)]
+    assert 0.02 < np.mean(held_out) < 0.03
+
+
+def test_the_real_pack_splits_without_overlap(data_root: Path) -> None:
+    if not (data_root / "train" / "manifest.json").exists():
+        pytest.skip("CLICKWISE_DATA has no train/")
+    train, val = (PackDataset(data_root / "train", split=split) for split in ("train", "val"))
+    assert len(train) + len(val) == 10640
+    assert not set(train.sample_ids) & set(val.sample_ids)
+    for index in range(0, len(val), 20):
+        sample = val.load(index)
+        assert all(sample.region(ref).any() for ref in sample.objects)
