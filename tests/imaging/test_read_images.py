@@ -263,6 +263,11 @@ def test_not_pictures(tmp_path: Path) -> None:
         read_image("a\0b.png")
 
 
+def test_postscript_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="EPS"):
+        read_image(saved(tmp_path, Image.fromarray(colours()), "p.eps"))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")

@@ -504,6 +504,19 @@ def test_a_network_in_training_is_lent_and_returned_as_it_was() -> None:
     assert not model.frozen.training
 
 
+@pytest.mark.parametrize("flip", [True, False])
+def test_a_network_may_change_its_input(flip: bool) -> None:
+    class InPlace(FormulaModel):
+        def predict_logits(self, image: torch.Tensor, prev_mask: torch.Tensor, points: torch.Tensor, gate: Gate):
+            logits = image[:, :1] * 4
+            image.zero_(), prev_mask.zero_()
+            return ModelOutput(logits)
+
+    predictor = Predictor(InPlace(), zoom=False, flip=flip)
+    predictor.set_image(picture())
+    np.testing.assert_array_equal(predictor.click(4, 4).probs, predictor.click(40, 40).probs)
+
+
 def test_half_precision_networks_answer_in_float32() -> None:
     engine = TorchEngine(Learned().eval().bfloat16())
     output = engine.run(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8), torch.full((1, 2, 3), -1.0))

@@ -22,6 +22,8 @@ from clickwise.types import ImageArray, Size
 
 DEFAULT_MAX_PIXELS = 250_000_000
 MAX_PIXELS_VARIABLE = "CLICKWISE_MAX_PIXELS"
+_REFUSED_FORMATS = ("EPS", "WMF")
+"""Pillow hands these to an interpreter outside, which nobody wants for a file of unknown origin."""
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -124,6 +126,8 @@ def read_raster(path: str | os.PathLike[str]) -> tuple[NDArray[Any], int]:
     limit = max_pixels()
     try:
         with _pillow_without_own_limit(), Image.open(file) as image:
+            if image.format in _REFUSED_FORMATS:
+                raise ImageError(f"{file} is {image.format}, a program rather than a picture; convert it to PNG first")
             _check_pixels(file, image.size, limit)
             return _decode(image)
     except ClickwiseError:

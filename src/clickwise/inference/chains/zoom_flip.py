@@ -62,7 +62,8 @@ def view_probs(
     """(h, w) probabilities of one network pass over a view, the mirror pair averaged as logits."""
     flip = Flip(options.flip)
     rows = points_array(view.clicks(state.clicks), limit=options.net_clicks_limit, offset=state.click_offset)
-    image = flip.maps(view.image(frame)[None])
+    # The frame keeps its latest crop: a network must get a copy, for it may normalise in place.
+    image = flip.maps(view.image(frame)[None]) if options.flip else view.image(frame)[None].clone()
     points = flip.points(torch.from_numpy(rows)[None], view.size[1])
     prev_mask = None
     if engine.capabilities.supports_prev_mask and state.probs is not None:
