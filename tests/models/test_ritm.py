@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ class TestHRNet18sWithoutPreviousMask(TestHRNet18s):
 
 class TestResNet34(ModelContract):
     architecture = "ritm-resnet34"
+
+
+def test_names_and_shapes_of_the_largest(golden: Path) -> None:
+    """Its outputs are not among the golden files; the code is the same as that of the smaller ones."""
+    with torch.device("meta"):
+        state = build_model("ritm-hrnet32").state_dict()
+    adapter = adapter_for_architecture("ritm-hrnet32")
+    assert adapter is not None
+    published = json.loads((golden / "ritm_hrnet32_itermask.json").read_text())
+    assert {adapter.published_name(name): list(value.shape) for name, value in state.items()} == published
+    assert all(adapter.our_name(adapter.published_name(name)) == name for name in state)
 
 
 @pytest.mark.parametrize("architecture", ["ritm-hrnet18", "ritm-hrnet32"])
