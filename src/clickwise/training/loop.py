@@ -214,7 +214,7 @@ class Trainer:
         trained = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self._best_weights())
         try:
-            numbers = validate(self.network, self.recipe, self.options.data_root, self.folder, self.position.samples)
+            numbers = validate(self.network, self.recipe, self.options.data_root, self.folder, self.position.steps)
         finally:
             self.network.load_state_dict(trained)
         self.folder.log(self.position.steps, self.position.samples, numbers)

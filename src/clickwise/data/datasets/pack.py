@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +53,7 @@ class PackDataset:
         ]
         if not self.entries:
             raise DatasetError(f"{manifest} lists no picture for split {split!r} and sources {sources}; check both")
-        self.sample_ids = [Path(entry["image"]).stem for entry in self.entries]
+        self.sample_ids: Sequence[str] = [Path(entry["image"]).stem for entry in self.entries]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -108,3 +109,35 @@ def _objects(entry: dict[str, Any], labels: LabelArray, mask_path: Path) -> tupl
         unions.append(ObjectRef(layer=0, values=values, children=tuple(v - 1 for v in values)))
     parts = [ObjectRef(layer=0, values=(v,), parent=parents.get(v - 1)) for v in range(1, count + 1)]
     return (*parts, *unions)
+
+
+class HeldOutObjects:
+    """One object each of some held-out pictures: what training validates on.
+
+    Pictures and objects are decided by checksums of the names, so the set is the same on every machine. Only objects
+    without a parent count, and only those of at least ``smallest_area`` pixels.
+    """
+
+    def __init__(self, root: Path, *, pictures: int, smallest_area: int = 100) -> None:
+        self.name = "held-out"
+        self.pack = PackDataset(root, split="val")
+        order = sorted(range(len(self.pack)), key=lambda i: zlib.crc32(self.pack.sample_ids[i].encode()[::-1]))
+        self.chosen: list[tuple[int, int]] = []
+        for index in order:
+            if len(self.chosen) == pictures:
+                break
+            sample = self.pack.load(index)
+            large = [i for i in sample.root_ids if sample.object_mask(i).sum() >= smallest_area]
+            if large:
+                self.chosen.append((index, large[zlib.crc32(sample.sample_id.encode()) % len(large)]))
+        self.sample_ids: Sequence[str] = [self.pack.sample_ids[index] for index, _ in self.chosen]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def load(self, index: int) -> Sample:
+        """A sample with its one object."""
+        picture, object_id = self.chosen[index]
+        sample = self.pack.load(picture)
+        ref = sample.objects[object_id]
+        return replace(sample, objects=(ObjectRef(layer=ref.layer, values=ref.values),))
