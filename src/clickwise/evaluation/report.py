@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from clickwise.data.datasets.registry import find_entry
 from clickwise.evaluation.chain_choice import mode_label
@@ -11,6 +12,7 @@ from clickwise.evaluation.result import EvaluationResult
 
 _FIRST_WIDTH, _DATASET_WIDTH, _SCORE_WIDTH, _SPC_WIDTH, _TIME_WIDTH = 13, 11, 9, 7, 9
 _UNKNOWN = "?"
+_CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 CLICKS_SHOWN = (1, 2, 3, 5, 10, 20)
 """Numbers of clicks of the IoU@k columns (RITM's --print-ious)."""
 
@@ -18,20 +20,24 @@ CLICKS_SHOWN = (1, 2, 3, 5, 10, 20)
 class Table:
     """Prints head and rows one by one, so that a long run shows each row as it is ready.
 
-    models: labels of all rows; with several the first column names the model, else the chain.
+    models: those of all rows; with several the first column names the model, else the chain.
     """
 
     def __init__(self, models: Sequence[str], datasets: Sequence[str], protocol: EvaluationProtocol) -> None:
-        self.models = list(dict.fromkeys(models))
+        self.labels = short_names(models)
         self.protocol = protocol
-        self._several = len(self.models) > 1
-        self._first = max(_FIRST_WIDTH, *(len(m) + 2 for m in self.models)) if self._several else _FIRST_WIDTH
+        self._several = len(self.labels) > 1
+        self._first = max(_FIRST_WIDTH, *(len(m) + 2 for m in self.labels.values())) if self._several else _FIRST_WIDTH
         self._second = max(_DATASET_WIDTH, *(len(d) + 2 for d in datasets))
 
     @property
     def heading(self) -> str:
         """``Eval results for model: NAME``."""
-        return f"Eval results for model{'s' if self._several else ''}: {', '.join(self.models)}"
+        return f"Eval results for model{'s' if self._several else ''}: {', '.join(self.labels.values())}"
+
+    def label_of(self, model: str) -> str:
+        """What a model is called in the table."""
+        return self.labels[model]
 
     def head(self) -> str:
         """Heading, rule, column names, rule."""
@@ -72,7 +78,7 @@ class Table:
 
     def _label(self, result: EvaluationResult) -> str:
         if self._several:
-            return result.model
+            return self.labels[result.model]
         return self.protocol.mode or mode_label(str(result.protocol.inference.get("chain", "")))
 
     def _line(self, first: str, dataset: str, cells: Sequence[str], spc: str = "", time: str = "") -> str:
@@ -115,6 +121,13 @@ def remarks(result: EvaluationResult) -> list[str]:
     if entry is None or entry.objects in (0, len(result.objects)):
         return []
     return [f"Note: {result.dataset} has {len(result.objects)} objects here; published results use {entry.objects}."]
+
+
+def short_names(models: Sequence[str]) -> dict[str, str]:
+    """Model as given -> its name in tables: files by their stem, unless two would be called the same."""
+    stems = {m: Path(m).stem if Path(m).suffix in _CHECKPOINT_SUFFIXES else m for m in models}
+    shared = {stem for stem in stems.values() if list(stems.values()).count(stem) > 1}
+    return {model: model if stem in shared else stem for model, stem in stems.items()}
 
 
 def _percent(threshold: float) -> str:

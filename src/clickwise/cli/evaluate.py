@@ -1,0 +1,125 @@
+"""``clickwise evaluate``: NoC tables, as JSON and as pictures too."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def evaluate(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Weights by name or file, or opencv-grabcut (no learning).")
+    ],
+    datasets: Annotated[
+        str, typer.Option(help="Names (GrabCut, Berkeley, DAVIS, COCO_MVal) or folders, separated by commas.")
+    ],
+    data_root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder with one folder per data set. [default: $CLICKWISE_DATA]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML with GRABCUT_PATH and the like. [default: ./config.yml]")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(metavar="M", help="Test-time chain, e.g. NoBRS. [default: the model's own]")
+    ] = None,
+    n_clicks: Annotated[int, typer.Option(help="Clicks per object.")] = 20,
+    min_n_clicks: Annotated[int, typer.Option(help="With --early-stop: least clicks per object.")] = 1,
+    thresh: Annotated[float, typer.Option(help="Probability above which a pixel is object.")] = 0.49,
+    target_iou: Annotated[float, typer.Option(help="IoU at which --early-stop stops; 0.8 to 1.")] = 0.9,
+    early_stop: Annotated[bool, typer.Option("--early-stop", help="Stop an object at --target-iou.")] = False,
+    eval_mode: Annotated[str, typer.Option(help="Window size: cvpr (published), fixedS or fixedH,W.")] = "cvpr",
+    cf_n: Annotated[int | None, typer.Option(help="Cascade: refinement steps per click.")] = None,
+    cf_click: Annotated[int | None, typer.Option(help="Cascade: first click that is refined.")] = None,
+    acf: Annotated[bool, typer.Option("--acf", help="Cascade: stop refining when the mask no longer changes.")] = False,
+    infer_size: Annotated[int | None, typer.Option(help="Local refinement: coarse input size.")] = None,
+    target_crop_r: Annotated[float | None, typer.Option(help="Local refinement: expansion of the target crop.")] = None,
+    focus_crop_r: Annotated[float | None, typer.Option(help="Local refinement: expansion of the focus crop.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="A", help="Of a published file that does not say its own.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    processes: Annotated[int, typer.Option(help="Processes on this machine that share the objects.")] = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers and clicks there.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write curves, worst objects and the table there.")
+    ] = None,
+) -> None:
+    """Measure how many clicks models need on data sets (NoC, NoF, IoU by clicks)."""
+    given = dict(locals())
+    from clickwise.engines.torch import resolve_device
+    from clickwise.errors import OptionError
+    from clickwise.evaluation.campaign import open_datasets, planned, run_all
+    from clickwise.evaluation.config import read_config
+    from clickwise.evaluation.protocol import EvaluationProtocol
+    from clickwise.evaluation.result import write_results
+
+    chain_options = {
+        "cf_n": cf_n,
+        "cf_click": cf_click,
+        "acf": acf or None,
+        "infer_size": infer_size,
+        "target_crop_r": target_crop_r,
+        "focus_crop_r": focus_crop_r,
+    }
+    protocol = EvaluationProtocol(
+        n_clicks=n_clicks,
+        min_n_clicks=min_n_clicks,
+        target_iou=target_iou,
+        early_stop=early_stop,
+        threshold=thresh,
+        eval_mode=eval_mode,
+        mode=mode,
+        chain_options={name: value for name, value in chain_options.items() if value is not None},
+    )
+    if processes < 1:
+        raise OptionError(f"--processes is {processes}; expected at least 1")
+    _check_outputs(json_file, plots)
+    machine = read_config(config)
+    tasks = planned(
+        [machine.checkpoint(name) for name in models],
+        open_datasets(datasets, data_root, machine.paths),
+        protocol,
+        architecture=architecture,
+        device=str(resolve_device(device)),
+    )
+    command = _command(given)
+    results = run_all(tasks, command, say=typer.echo, processes=processes, plots=plots)
+    if json_file is not None:
+        write_results(json_file, results, command)
+
+
+def _check_outputs(json_file: Path | None, plots: Path | None) -> None:
+    """Refuse, before the long work, what could not be written after it."""
+    from clickwise.errors import OutputError
+    from clickwise.evaluation.plots import make_folder, need_matplotlib
+
+    if json_file is not None:
+        folder = json_file.resolve().parent
+        if json_file.is_dir():
+            raise OutputError(f"cannot write {json_file}: it is a folder; give a file name")
+        if not folder.is_dir():
+            raise OutputError(f"cannot write {json_file}: the folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"cannot write {json_file}: no permission to write to {folder}")
+    if plots is not None:
+        need_matplotlib()
+        make_folder(plots)
+
+
+def _command(given: dict[str, Any]) -> str:
+    """The command line that leads to the same numbers: arguments, and options that were not left at their default."""
+    words = ["clickwise", "evaluate", *given["models"], "--datasets", given["datasets"]]
+    for name, parameter in inspect.signature(evaluate).parameters.items():
+        value = given[name]
+        if name in ("models", "datasets") or value == parameter.default:
+            continue
+        flag = "--json" if name == "json_file" else "--" + name.replace("_", "-")
+        words += [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)
