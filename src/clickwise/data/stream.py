@@ -133,6 +133,8 @@ def item_stream(
         num_workers=workers,
         prefetch_factor=16 if workers else None,
         worker_init_fn=_single_thread if workers else None,
+        # Else each new iterator draws a number from torch's own generator, and a resumed run drops out other units.
+        generator=torch.Generator(),
     )
     return iter(loader)
 
