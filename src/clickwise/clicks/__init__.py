@@ -1,0 +1,1 @@
+"""Hints of a user: the list, its encoding, and simulated users."""

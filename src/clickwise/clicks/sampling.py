@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clickwise.clicks.depth import ApproximateDepth, approximate_depth
 from clickwise.types import MaskArray
 
 Place = tuple[int, int]
@@ -42,15 +43,20 @@ class DepthRule:
     centre_prob: float = 0.0
     floor: float = 0.5
 
-    def draw(self, depth: NDArray[np.float32], rng: np.random.Generator) -> Place | None:
-        """One place in a region given by its depth map, or None if the region is empty."""
-        deepest = float(depth.max(initial=0.0))
-        if deepest <= 0:
-            return None
+    def draw(self, region: MaskArray, rng: np.random.Generator) -> Place | None:
+        """One place in a region (H, W), or None if it is empty."""
+        found = approximate_depth(region)
+        return None if found is None else self.draw_from(found, rng)
+
+    def draw_from(self, found: ApproximateDepth, rng: np.random.Generator) -> Place:
+        """One place in a region whose depths are known."""
+        x0, y0, _, _ = found.box
         if rng.random() < self.centre_prob:
-            y, x = divmod(int(depth.argmax()), depth.shape[1])
-            return y, x
-        return draw_place(depth > self.floor * deepest, rng)
+            y, x = divmod(int(found.depth.argmax()), found.depth.shape[1])
+        else:
+            candidates = np.flatnonzero(found.depth > self.floor * found.greatest)
+            y, x = divmod(int(candidates[rng.integers(len(candidates))]), found.depth.shape[1])
+        return y + y0, x + x0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,10 @@ def draw_error_click(
     false_negative: MaskArray, false_positive: MaskArray, rule: DepthRule, rng: np.random.Generator
 ) -> NextClick | None:
     """A click on the deeper of two error regions, or None where there is no error; ties are negative."""
-    depth_fn, depth_fp = region_depth(false_negative), region_depth(false_positive)
-    is_positive = bool(depth_fn.max(initial=0.0) > depth_fp.max(initial=0.0))
-    place = rule.draw(depth_fn if is_positive else depth_fp, rng)
-    return None if place is None else NextClick(place, is_positive)
+    missed, extra = approximate_depth(false_negative), approximate_depth(false_positive)
+    if missed is not None and (extra is None or missed.greatest > extra.greatest):
+        return NextClick(rule.draw_from(missed, rng), is_positive=True)
+    return None if extra is None else NextClick(rule.draw_from(extra, rng), is_positive=False)
 
 
 def put_click(points: NDArray[np.float32], place: Place, *, is_positive: bool) -> None:

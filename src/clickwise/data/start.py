@@ -60,14 +60,13 @@ class VariedStart:
                 put_click(points, click.place, is_positive=click.is_positive)
         elif kind < self.rough_prob + self.several_prob:
             self._put_several(points, target, rng)
-        elif (place := self.first.draw(region_depth(target.object_mask), rng)) is not None:
+        elif (place := self.first.draw(target.object_mask, rng)) is not None:
             put_click(points, place, is_positive=True)
         return Start(points, prev_mask)
 
     def _put_several(self, points: PointsArray, target: Target, rng: np.random.Generator) -> None:
-        depth = region_depth(target.object_mask)
         for _ in range(int(rng.integers(1, self.most_several + 1))):
-            if (place := self.loose.draw(depth, rng)) is not None:
+            if (place := self.loose.draw(target.object_mask, rng)) is not None:
                 put_click(points, place, is_positive=True)
         outside = ~target.object_mask & ~target.ignore_mask
         for _ in range(int(rng.integers(0, self.most_several))):

@@ -14,6 +14,7 @@ from torch import Tensor
 from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
 from clickwise.errors import MissingExtraError, RecipeError
 from clickwise.losses import make_loss
+from clickwise.metrics.adaptive_iou import AdaptiveIoU
 from clickwise.models.interface import InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training.data import make_items
@@ -102,6 +103,7 @@ class Trainer:
             for t in recipe.losses
         ]
         self.items: ItemMaker = make_items(recipe.data, recipe.items, options.data_root)
+        self.metric = AdaptiveIoU()
         self.position = Position()
         self.method_state: dict[str, Any] | None = None
 
@@ -174,6 +176,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
+        self.metric.update(output.logits.detach(), batch.target, batch.ignore_mask)
         self.position.samples += phase.batch
         self.position.phase_samples += phase.batch
         self.position.steps += 1
@@ -203,6 +206,9 @@ class Trainer:
             chosen = batch.click_round == click_round
             if chosen.any():
                 record[f"iou/round{click_round}"] = float(iou.cpu()[chosen].mean())
+        for term in self.terms:
+            record |= {f"loss/{term.name}/{key}": value for key, value in term.loss.log_state().items()}
+        record |= {f"metric/{key}": value for key, value in self.metric.log_state().items()}
         self.folder.log(self.position.steps, self.position.samples, {**record, **extra})
 
     def _best_weights(self) -> dict[str, Tensor]:
@@ -228,6 +234,7 @@ class Trainer:
             "model": self.network.state_dict(),
             "optimizer": self.optimizer_plain.state_dict(),
             "average": {"updates": self.average.updates, "values": self.average.values} if self.average else None,
+            "metric": self.metric.state_dict(),
             "method": None if phase_done else method.state_dict(),
             "torch_rng": torch.get_rng_state(),
         }
@@ -243,6 +250,7 @@ class Trainer:
             self.average.updates = state["average"]["updates"]
             for name, value in state["average"]["values"].items():
                 self.average.values[name].copy_(value)
+        self.metric.load_state_dict(state["metric"])
         self.method_state = state["method"]
         torch.set_rng_state(state["torch_rng"])
 
