@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
+from clickwise.engines.torch import cpu_has_bf16
 from clickwise.errors import MissingExtraError, RecipeError
 from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
@@ -78,8 +79,7 @@ def has_fast_bf16(accelerator: str) -> bool:
     """Whether bf16 is faster than fp32 here: a GPU that supports it, or a CPU with bf16 units."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return cpu_has_bf16()
 
 
 class Trainer:

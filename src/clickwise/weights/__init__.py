@@ -1,0 +1,1 @@
+"""Weights files: our own format, published ones, names and downloads."""
