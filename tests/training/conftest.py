@@ -67,7 +67,7 @@ def pack_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture()
+@pytest.fixture
 def tiny_recipe() -> Recipe:
     """clickwise-s with thin layers, 64-pixel views, two phases."""
     return Recipe(

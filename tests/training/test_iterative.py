@@ -19,7 +19,8 @@ from clickwise.errors import RecipeError
 from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training import loop
-from clickwise.training.loop import RunOptions, Trainer
+from clickwise.training.launch import RunOptions
+from clickwise.training.loop import Trainer
 from clickwise.training.methods import METHODS, make_method
 from clickwise.training.methods.iterative import Iterative
 from clickwise.training.recipe import (
@@ -360,7 +361,6 @@ def test_a_run_of_ritm_stopped_after_every_step_equals_an_uninterrupted_one(
         folder = RunFolder(tmp_path / name)
         options = RunOptions(data_root=pack_root, device="cpu", workers=0, stop_after_s=stop_after_s)
         trainer = Trainer(recipe, folder, options)
-        folder.create(recipe, resume=resume)
         return trainer.run(resume=resume)
 
     whole = train("whole")

@@ -13,7 +13,8 @@ import torch
 
 from clickwise.errors import CheckpointError, OutputError, RecipeError
 from clickwise.training import loop
-from clickwise.training.loop import RunOptions, Trainer
+from clickwise.training.launch import RunOptions
+from clickwise.training.loop import Trainer
 from clickwise.training.recipe import Recipe
 from clickwise.training.run_folder import RunFolder
 
@@ -21,13 +22,14 @@ from clickwise.training.run_folder import RunFolder
 def records(folder: Path) -> list[dict[str, float]]:
     """The loss curve: step, samples and loss of each record."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k in {"step", "samples", "loss", "grad_norm"}} for line in lines]
+    return [
+        {k: v for k, v in json.loads(line).items() if k in {"step", "samples", "loss", "grad_norm"}} for line in lines
+    ]
 
 
 def train(recipe: Recipe, folder: Path, pack_root: Path, *, resume: bool = False, **options: object) -> Path | None:
     run = RunFolder(folder)
     trainer = Trainer(recipe, run, RunOptions(data_root=pack_root, device="cpu", workers=0, **options))
-    run.create(recipe, resume=resume)
     return trainer.run(resume=resume)
 
 
@@ -40,7 +42,8 @@ def test_same_seed_same_curve_and_weights(tiny_recipe: Recipe, pack_root: Path, 
     first = train(tiny_recipe, tmp_path / "a", pack_root)
     second = train(tiny_recipe, tmp_path / "b", pack_root)
     assert records(tmp_path / "a") == records(tmp_path / "b")
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -68,7 +71,8 @@ _RUN = """
 import sys, torch
 from pathlib import Path
 from clickwise.training import loop
-from clickwise.training.loop import RunOptions, Trainer
+from clickwise.training.launch import RunOptions
+from clickwise.training.loop import Trainer
 from clickwise.training.recipe import Recipe
 from clickwise.training.run_folder import RunFolder
 torch.set_num_threads(1)
@@ -77,7 +81,6 @@ recipe = Recipe.from_yaml(Path(sys.argv[1]).read_text())
 folder = RunFolder(Path(sys.argv[2]))
 options = RunOptions(data_root=Path(sys.argv[3]), device="cpu", workers=1, checkpoint_every_s=0.2)
 trainer = Trainer(recipe, folder, options)
-folder.create(recipe, resume=True)
 trainer.run(resume=True)
 """
 

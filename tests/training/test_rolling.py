@@ -99,7 +99,9 @@ def test_a_slot_without_error_is_refilled() -> None:
 
 def test_state_survives() -> None:
     def rounds(method: Rolling, stream: Iterator[TrainingItem], number: int) -> list[torch.Tensor]:
-        return [torch.cat([b.points.flatten(), b.image.flatten()]) for b in (run(method, stream)[0] for _ in range(number))]
+        return [
+            torch.cat([b.points.flatten(), b.image.flatten()]) for b in (run(method, stream)[0] for _ in range(number))
+        ]
 
     straight = Rolling(RollingMethod(), batch=4, seed=7, rank=0)
     stream = items()

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from clickwise.data.datasets.pack import HeldOutObjects, is_held_out
-from clickwise.training.loop import RunOptions, Trainer
+from clickwise.training.launch import RunOptions
+from clickwise.training.loop import Trainer
 from clickwise.training.recipe import Recipe, ValidationPart
 from clickwise.training.run_folder import RunFolder
 
@@ -29,7 +30,6 @@ def test_validation_logs_and_changes_nothing(tiny_recipe: Recipe, pack_root: Pat
     for name, recipe in (("plain", plain), ("validated", validated)):
         folder = RunFolder(tmp_path / name)
         trainer = Trainer(recipe, folder, RunOptions(data_root=pack_root, device="cpu", workers=0))
-        folder.create(recipe, resume=False)
         trainer.run(resume=False)
         state = folder.load_checkpoint()
         assert state is not None

@@ -50,7 +50,8 @@ def train(
     from clickwise.training.allocator import restart_with_settings
 
     restart_with_settings()
-    from clickwise.training.loop import RunOptions, Trainer
+    from clickwise.training.launch import RunOptions
+    from clickwise.training.loop import Trainer
     from clickwise.training.run_folder import RunFolder
 
     if recipe is None and output is None:
@@ -67,8 +68,9 @@ def train(
         stop_after_s=stop_after,
     )
     trainer = Trainer(chosen, folder, options)
-    folder.create(chosen, resume=resume)
     weights = trainer.run(resume=resume)
+    if not trainer.is_main:
+        return
     if weights is None:
         typer.echo(f"stopped after {stop_after:g} s; go on with: clickwise train --output {folder.path} --resume")
     else:

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
-from clickwise.engines.torch import cpu_has_bf16
-from clickwise.errors import MissingExtraError, RecipeError
+from clickwise.errors import RecipeError
 from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
 from clickwise.models.interface import InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training.data import make_items
 from clickwise.training.interrupt import deferred_interrupt
+from clickwise.training.launch import RunOptions, make_fabric
 from clickwise.training.methods import make_method
 from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, set_rate
 from clickwise.training.recipe import Phase, Recipe
@@ -32,23 +32,6 @@ _LOG_EVERY_STEPS = 10
 _MOST_ROUNDS_LOGGED = 6
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """Where and on what a recipe runs; nothing of it changes the result beyond rounding.
-
-    checkpoint_every_s: seconds between checkpoints. workers: processes that prepare items.
-    stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never).
-    """
-
-    data_root: Path
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    workers: int = 1
-    checkpoint_every_s: float = 120.0
-    stop_after_s: float = 0.0
-
-
 @dataclass
 class Position:
     """Where a run stands: samples, steps and stream items so far; index of the phase and samples within it."""
@@ -58,28 +41,6 @@ class Position:
     next_item: int = 0
     phase: int = 0
     phase_samples: int = 0
-
-
-def make_fabric(recipe: Recipe, options: RunOptions) -> Any:
-    """lightning-fabric for the device, processes and precision asked for."""
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:
-        raise MissingExtraError("lightning-fabric", "train", "training") from None
-    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[options.device]
-    precision: Any = {"32": "32-true", "bf16": "bf16-mixed"}.get(recipe.precision)
-    if precision is None:
-        precision = "bf16-mixed" if has_fast_bf16(accelerator) else "32-true"
-    fabric = Fabric(accelerator=accelerator, devices=options.devices, num_nodes=options.nodes, precision=precision)
-    fabric.launch()
-    return fabric
-
-
-def has_fast_bf16(accelerator: str) -> bool:
-    """Whether bf16 is faster than fp32 here: a GPU that supports it, or a CPU with bf16 units."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return cpu_has_bf16()
 
 
 class Trainer:
@@ -107,11 +68,19 @@ class Trainer:
         self.position = Position()
         self.method_state: dict[str, Any] | None = None
 
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files of the run."""
+        return bool(self.fabric.global_rank == 0)
+
     def run(self, *, resume: bool) -> Path | None:
         """Train. Returns the file of the final weights, or None when time ran out before the end."""
+        if self.is_main:
+            self.folder.create(self.recipe, resume=resume)
+        self.fabric.barrier()
         if resume and (state := self.folder.load_checkpoint(self.fabric.global_rank)) is not None:
             self._restore(state)
-        self.folder.open_logs(self.position.steps, is_main=self.fabric.global_rank == 0)
+        self.folder.open_logs(self.position.steps, is_main=self.is_main)
         self.started = time.monotonic()
         finished = True
         bar = self.folder.progress(self.recipe.total_samples, self.position.samples)
@@ -125,7 +94,10 @@ class Trainer:
         if not finished:
             return None
         self._validate()
-        return self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+        if self.is_main:
+            self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+        self.fabric.barrier()
+        return self.folder.weights_file
 
     def _run_phase(self, phase: Phase, progress: Any) -> bool:
         world, rank = self.fabric.world_size, self.fabric.global_rank
@@ -146,14 +118,13 @@ class Trainer:
         while self.position.phase_samples < phase.samples:
             self._step(method, stream, phase)
             progress.advance(phase.batch)
-            now = time.monotonic()
-            out_of_time = 0 < self.options.stop_after_s < now - self.started
-            if now - saved > self.options.checkpoint_every_s or out_of_time or self.interrupt.asked:
+            wish = self._wish(saved)
+            if wish != "go on":
                 self._save(method)
-                saved = now
-            if self.interrupt.asked:
+                saved = time.monotonic()
+            if wish == "interrupt":
                 raise KeyboardInterrupt
-            if out_of_time:
+            if wish == "stop":
                 return False
             every = self.recipe.validation.every_samples
             if every and self.position.samples // every > (self.position.samples - phase.batch) // every:
@@ -161,6 +132,20 @@ class Trainer:
         self.method_state = None
         self._save(method, phase_done=True)
         return True
+
+    def _wish(self, saved: float) -> str:
+        """What comes after this step, the same in all processes: "go on", "save", "stop" (with a save), "interrupt"."""
+        now = time.monotonic()
+        wish = "go on"
+        if self.interrupt.asked:
+            wish = "interrupt"
+        elif 0 < self.options.stop_after_s < now - self.started:
+            wish = "stop"
+        elif now - saved > self.options.checkpoint_every_s:
+            wish = "save"
+        if self.fabric.world_size > 1:
+            wish = self.fabric.broadcast(wish)
+        return wish
 
     def _step(self, method: Any, stream: Iterator[TrainingItem], phase: Phase) -> None:
         began = time.perf_counter()
@@ -215,7 +200,7 @@ class Trainer:
         return self.average.values if self.average is not None else dict(self.network.state_dict())
 
     def _validate(self) -> None:
-        if not self.recipe.validation.pictures or self.fabric.global_rank:
+        if not self.recipe.validation.pictures or not self.is_main:
             return
         trained = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self._best_weights())
@@ -238,8 +223,11 @@ class Trainer:
             "method": None if phase_done else method.state_dict(),
             "torch_rng": torch.get_rng_state(),
         }
-        self.folder.save_checkpoint(state, self.fabric.global_rank)
-        if self.fabric.global_rank == 0:
+        if not self.is_main:
+            self.folder.save_checkpoint(state, self.fabric.global_rank)
+        self.fabric.barrier()
+        if self.is_main:
+            self.folder.save_checkpoint(state, 0)
             self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
 
     def _restore(self, state: dict[str, Any]) -> None:

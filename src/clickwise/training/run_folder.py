@@ -90,23 +90,38 @@ class RunFolder:
             self._board.add_image(name, rgb, step, dataformats="HWC")
 
     def save_checkpoint(self, state: Mapping[str, Any], rank: int) -> None:
-        """Replace the checkpoint of one process."""
-        path = self.path / (_CHECKPOINT if rank == 0 else f"{_CHECKPOINT}.{rank}")
+        """Replace the checkpoint of one process.
+
+        The main process (rank 0) writes last and decides which step counts. The others keep their previous file too: a
+        kill between the writes leaves them one step of saving ahead.
+        """
+        path = self._checkpoint(rank)
         beside = path.with_name(path.name + ".part")
         torch.save(dict(state), beside)
+        if rank and path.exists():
+            path.replace(path.with_name(path.name + ".previous"))
         beside.replace(path)
 
     def load_checkpoint(self, rank: int = 0) -> dict[str, Any] | None:
-        """The last checkpoint of one process, or None if there is none yet."""
-        path = self.path / (_CHECKPOINT if rank == 0 else f"{_CHECKPOINT}.{rank}")
-        if not path.exists():
+        """The last checkpoint of one process at the step of the main one, or None if there is none yet."""
+        if not self._checkpoint(0).exists():
             return None
-        try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise CheckpointError(f"{path} cannot be read ({first}); remove it to start the run again") from None
-        return state
+        state = _read_checkpoint(self._checkpoint(0))
+        if rank == 0:
+            return state
+        step = state["position"]["steps"]
+        path = self._checkpoint(rank)
+        for candidate in (path, path.with_name(path.name + ".previous")):
+            if candidate.exists():
+                own = _read_checkpoint(candidate)
+                if own["position"]["steps"] == step:
+                    return own
+        raise CheckpointError(
+            f"{path} is not at step {step} of the main checkpoint; resume with as many processes as the run began with"
+        )
+
+    def _checkpoint(self, rank: int) -> Path:
+        return self.path / (_CHECKPOINT if rank == 0 else f"{_CHECKPOINT}.{rank}")
 
     def save_weights(
         self, model: InteractiveModel, weights: Mapping[str, Tensor], recipe: Recipe, samples: int
@@ -157,6 +172,15 @@ class RunFolder:
             raise OutputError(
                 f"cannot write {self.path / name} ({error.strerror}); free space or choose another --output"
             ) from None
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} cannot be read ({first}); remove it to start the run again") from None
+    return state
 
 
 def read_text(path: Path) -> str:

@@ -1,0 +1,63 @@
+"""On what a recipe runs: device, precision and processes, through lightning-fabric."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clickwise.engines.torch import cpu_has_bf16
+from clickwise.errors import MissingExtraError
+from clickwise.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and on what a recipe runs; nothing of it changes the result beyond rounding.
+
+    checkpoint_every_s: seconds between checkpoints. workers: processes that prepare items.
+    stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never).
+    """
+
+    data_root: Path
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 1
+    checkpoint_every_s: float = 120.0
+    stop_after_s: float = 0.0
+
+
+def make_fabric(recipe: Recipe, options: RunOptions) -> Any:
+    """lightning-fabric for the device, processes and precision asked for; under torchrun its processes are taken."""
+    try:
+        from lightning_fabric import Fabric
+    except ImportError:
+        raise MissingExtraError("lightning-fabric", "train", "training") from None
+    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[options.device]
+    precision: Any = {"32": "32-true", "bf16": "bf16-mixed"}.get(recipe.precision)
+    if precision is None:
+        precision = "bf16-mixed" if has_fast_bf16(accelerator) else "32-true"
+    devices, nodes = _processes(options)
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=devices, num_nodes=nodes, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def _processes(options: RunOptions) -> tuple[int, int]:
+    """(per machine, machines): what torchrun says, else what the options say."""
+    here, everywhere = os.environ.get("LOCAL_WORLD_SIZE"), os.environ.get("WORLD_SIZE")
+    if here and everywhere and "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(here), int(everywhere) // int(here)
+    return options.devices, options.nodes
+
+
+def has_fast_bf16(accelerator: str) -> bool:
+    """Whether bf16 is faster than fp32 here: a GPU that supports it, or a CPU with bf16 units."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return cpu_has_bf16()
