@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from clickwise.cli.options import DeviceOption
+
 
 def evaluate(
     models: Annotated[
@@ -42,7 +44,7 @@ def evaluate(
     architecture: Annotated[
         str | None, typer.Option(metavar="A", help="Of a published file that does not say its own.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     processes: Annotated[int, typer.Option(help="Processes on this machine that share the objects.")] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers and clicks there.")

@@ -69,11 +69,14 @@ def chain_of_mode(mode: str) -> str:
 
 def mode_names() -> list[str]:
     """What ``--mode`` accepts."""
-    return sorted({*MODES, *(name for name in chain_names() if name not in MODES.values())}, key=str.lower)
+    others = (n for n in chain_names() if n not in MODES.values() and getattr(get_chain(n), "needs_network", True))
+    return sorted({*MODES, *others}, key=str.lower)
 
 
 def mode_label(chain: str) -> str:
-    """The name of a chain in tables: "NoBRS" for the plain one, as the field prints it."""
+    """The name of a chain in tables: "NoBRS" for the plain one, as the field prints it; "-" without a network."""
+    if chain in chain_names() and not getattr(get_chain(chain), "needs_network", True):
+        return "-"
     return next((mode for mode, name in MODES.items() if name == chain), chain)
 
 
