@@ -4,7 +4,7 @@ Coordinates
     * In public, a point is ``(x, y)``: x to the right, y down, in pixels of the upright original image; pixel centres
       lie at integers, so ``0 <= x <= W - 1`` and ``0 <= y <= H - 1``.
     * Boxes are half-open ``(x0, y0, x1, y1)``: the pixel column ``x1`` is the first one outside.
-    * Only networks see ``(y, x, order)`` rows; `clickwise.clicks.encoding.points_array` makes them and nothing else does.
+    * Only networks see ``(y, x, order)`` rows; `clickwise.clicks.encoding.points_array` alone makes them.
 """
 
 from __future__ import annotations

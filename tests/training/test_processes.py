@@ -12,8 +12,19 @@ from clickwise.training.recipe import Recipe
 
 
 def torchrun(recipe: Path, output: Path, pack_root: Path, *options: str) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "clickwise"]
-    command += ["train", str(recipe), "--data-root", str(pack_root), "--output", str(output), "--device", "cpu"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [
+        "-m",
+        "clickwise",
+        "train",
+        str(recipe),
+        "--data-root",
+        str(pack_root),
+        "--output",
+        str(output),
+        "--device",
+        "cpu",
+    ]
     subprocess.run(
         [*command, "--workers", "0", *options],
         check=True,
@@ -27,9 +38,7 @@ def test_two_processes_train_one_model_and_resume(tiny_recipe: Recipe, pack_root
     recipe.write_text(tiny_recipe.to_yaml())
     torchrun(recipe, tmp_path / "run", pack_root, "--stop-after", "0.001")
     torchrun(recipe, tmp_path / "run", pack_root, "--resume")
-    states = [
-        torch.load(tmp_path / "run" / name, weights_only=True) for name in ("checkpoint.pt", "checkpoint.pt.1")
-    ]
+    states = [torch.load(tmp_path / "run" / name, weights_only=True) for name in ("checkpoint.pt", "checkpoint.pt.1")]
     assert states[0]["position"]["samples"] == tiny_recipe.total_samples
     assert states[0]["position"]["steps"] == states[1]["position"]["steps"] == 10
     for name, value in states[0]["model"].items():

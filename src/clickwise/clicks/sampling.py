@@ -19,8 +19,7 @@ def region_depth(region: MaskArray) -> NDArray[np.float32]:
     """Distance of each pixel of the region to its outside in pixels (approximate 5x5 chamfer, the image border counts
     as outside); 0 elsewhere."""
     padded = np.pad(region.astype(np.uint8), 1)
-    depth: NDArray[np.float32] = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return depth
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1], dtype=np.float32)
 
 
 def draw_place(weights: MaskArray, rng: np.random.Generator) -> Place | None:

@@ -1,4 +1,6 @@
-"""MobileNet v1 (Howard et al. 2017, arXiv 1704.04861, Table 1) without classifier, batch norms folded into the convolutions.
+"""MobileNet v1 (Howard et al. 2017, arXiv 1704.04861, Table 1) without classifier.
+
+Batch norms are folded into the convolutions.
 
 image (B, 3, H, W) in [-1, 1] -> feature maps at strides 2, 4, 8, 16 and 32.
 """
@@ -75,14 +77,18 @@ class MobileNetV1(nn.Module):
         return stride8, stride16, stride32
 
     def low_level_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters behind `low_level`: edges and colours, the same for every task, so training may leave them alone."""
+        """Parameters behind `low_level`: edges and colours, the same for every task; training may leave them alone."""
         for module in (self.stem, *self.blocks[:_FIRST_HIGH_LEVEL_BLOCK]):
             yield from module.parameters()
 
     def load_imagenet(self, entries: Mapping[str, Tensor]) -> None:
-        """Fill from ImageNet entries (``stem.conv.weight``, ``stem.bn.*``, ``blocks.i.{dw,pw}.weight``, ``blocks.i.{dw,pw}_bn.*``)."""
+        """Fill from ImageNet entries, folding the norms.
+
+        Names: ``stem.conv.weight``, ``stem.bn.*``, ``blocks.i.{dw,pw}.weight``, ``blocks.i.{dw,pw}_bn.*``.
+        """
         _fill_folded(self.stem, entries, "stem.conv", "stem.bn")
         for index, block in enumerate(self.blocks):
+            assert isinstance(block, SeparableBlock)
             _fill_folded(block.dw, entries, f"blocks.{index}.dw", f"blocks.{index}.dw_bn")
             _fill_folded(block.pw, entries, f"blocks.{index}.pw", f"blocks.{index}.pw_bn")
 
