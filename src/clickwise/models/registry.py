@@ -15,6 +15,7 @@ from clickwise.models.interface import InteractiveModel
 
 MODULES = (
     "clickwise.models.clickwise_s",
+    "clickwise.models.iglr",
     "clickwise.models.ritm",
 )
 """Modules with a tuple ``ARCHITECTURES``. Third parties add theirs through the entry-point group "clickwise.models"."""

@@ -266,6 +266,8 @@ def fill(
     """
     own = {name: value for name, value in model.state_dict().items() if not name.endswith(DERIVED_ENDINGS)}
     given = {name: value for name, value in entries.items() if not name.endswith(DERIVED_ENDINGS)}
+    if adapter is not None:  # what never runs may be in the file without being in the module
+        given = {name: value for name, value in given.items() if name in own or not adapter.never_runs(name)}
     absent = own.keys() - given.keys()
     inert = {name for name in absent if adapter is not None and adapter.never_runs(name)}
     wrong = [name for name in own.keys() & given.keys() if own[name].shape != given[name].shape]

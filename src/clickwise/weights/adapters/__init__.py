@@ -7,7 +7,10 @@ from importlib import import_module
 
 from clickwise.weights.adapters.base import Adapter
 
-MODULES = ("clickwise.weights.adapters.ritm",)
+MODULES = (
+    "clickwise.weights.adapters.iglr",
+    "clickwise.weights.adapters.ritm",
+)
 """Modules with a tuple ``ADAPTERS``."""
 
 

@@ -1,0 +1,124 @@
+"""IGLR: SegFormer with interaction-guided fusion, and a refiner for a window of the answer. Assembly only.
+
+`forward` is the coarse stage; `refine` is the second one; the chain "focus_refine" joins them. Training takes
+learning-rate factors from ``lr_multipliers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clickwise.clicks.encoding import disk_maps, is_valid
+from clickwise.errors import ModelError
+from clickwise.models.backbones.imagenet import BackboneReport
+from clickwise.models.backbones.mix_transformer import SIZES, MixTransformer, initialise
+from clickwise.models.fusion.interaction_guided import InteractionGuidedFusion
+from clickwise.models.heads.local_refiner import LocalRefiner
+from clickwise.models.heads.segformer_head import SegFormerHead
+from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.registry import Architecture
+from clickwise.models.roi_align import roi_align
+
+_CLICK_RADIUS = 5.0
+_ENCODER_RATE = 0.1
+_HEAD_WIDTH: Mapping[str, int] = MappingProxyType({"b0": 256, "b3": 512})
+_IMAGE_MEAN = (0.485, 0.456, 0.406)
+_IMAGE_STD = (0.229, 0.224, 0.225)
+_SMALLEST = 32
+"""Below, the first stage's grid is smaller than its key / value reduction."""
+
+IGLR_DEFAULTS = InferenceDefaults(
+    chain="focus_refine",
+    target_size=(256, 256),
+    skip_clicks=-1,
+    expansion_ratio=1.4,
+    min_crop_size=10,
+    recompute_thresh_iou=1.0,
+    zoom_prob_thresh=0.49,
+)
+"""The published evaluation (reference page iglr, section 5): the crop follows the mask at every click (IoU limit 1)."""
+
+
+class IglrModel(InteractiveModel):
+    """Two-stream SegFormer and local refiner. Takes any height and width from 32; made for 256 x 256."""
+
+    capabilities = Capabilities(smallest_size=(_SMALLEST, _SMALLEST), has_refiner=True, has_gate=True)
+    inference_defaults = IGLR_DEFAULTS
+    lr_multipliers: Mapping[str, float] = MappingProxyType({"backbone": _ENCODER_RATE, "fusion": _ENCODER_RATE})
+
+    def __init__(self, size: str, *, click_radius: float = _CLICK_RADIUS, drop_path: float = 0.1) -> None:
+        super().__init__()
+        if not (0 <= drop_path < 1 and click_radius > 0):
+            raise ModelError(
+                f"drop_path is {drop_path} and click_radius {click_radius}; expected 0 <= drop_path < 1, radius > 0"
+            )
+        self.click_radius = click_radius
+        self.backbone = MixTransformer(SIZES[size], drop_path=drop_path)
+        self.fusion = InteractionGuidedFusion(self.backbone)
+        self.head = SegFormerHead(self.backbone.dims, width=_HEAD_WIDTH[size])
+        self.refiner = LocalRefiner(self.head.width)
+        self.register_buffer("image_mean", torch.tensor(_IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("image_std", torch.tensor(_IMAGE_STD).view(1, 3, 1, 1), persistent=False)
+        initialise(self)
+
+    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
+        """The coarse stage: logits (= coarse_logits) at image size and the decoder feature at stride 4."""
+        assert isinstance(self.image_mean, Tensor)
+        assert isinstance(self.image_std, Tensor)
+        clicks = disk_maps(points, self.click_radius, (image.shape[2], image.shape[3])).to(image.dtype)
+        normalised = (image - self.image_mean) / self.image_std
+        maps = self.fusion(self.backbone, normalised, clicks, prev_mask, gate_values(gate, points))
+        small, feature = self.head(maps)
+        logits = F.interpolate(small, size=image.shape[2:], mode="bilinear", align_corners=True)
+        return ModelOutput(logits, coarse_logits=logits, feature=feature)
+
+    def refine(
+        self, image_focus: Tensor, points_focus: Tensor, feature: Tensor, logits: Tensor, roi: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `InteractiveModel.refine`. Published size of the window: 256 x 256."""
+        height, width = int(image_focus.shape[2]), int(image_focus.shape[3])
+        if len(roi) != len(image_focus) or len(points_focus) != len(image_focus):
+            raise ModelError(
+                f"there are {len(image_focus)} windows, {len(points_focus)} sets of points and {len(roi)} boxes; "
+                "expected as many of each"
+            )
+        scale = feature.shape[2] / logits.shape[2], feature.shape[3] / logits.shape[3]
+        feature_crop = roi_align(feature, roi, (feature.shape[2], feature.shape[3]), spatial_scale=scale)
+        coarse = roi_align(logits, roi, (height, width))
+        clicks = disk_maps(points_focus, self.click_radius, (height, width)).to(image_focus.dtype)
+        refined, boundary = self.refiner(image_focus, clicks, feature_crop, coarse)
+        return refined, boundary, coarse
+
+    def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
+        """Start from a public MiT classification file; the side stream and the fusion stay as they are."""
+        return self.backbone.load_imagenet(entries)
+
+
+def gate_values(gate: Gate, points: Tensor) -> Tensor:
+    """(B,) strength of the previous mask: as given, else 0 with at most one valid click and 1 with more."""
+    if gate is None:
+        return (is_valid(points).sum(dim=1) > 1).to(points.dtype)
+    values = torch.as_tensor(gate, dtype=points.dtype, device=points.device)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != len(points)):
+        raise ModelError(f"gate has shape {tuple(values.shape)}; expected a number or one per item ({len(points)},)")
+    return values.expand(len(points))
+
+
+_register = partial(
+    Architecture,
+    params={"click_radius": _CLICK_RADIUS, "drop_path": 0.1},
+    native_size=(256, 256),
+    licence="no published weights",
+    source="IGLR (ISLR)",
+)
+
+ARCHITECTURES = (
+    _register(name="iglr-segformer-b0", build=partial(IglrModel, "b0")),
+    _register(name="iglr-segformer-b3", build=partial(IglrModel, "b3")),
+)
