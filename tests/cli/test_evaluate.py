@@ -246,3 +246,9 @@ def test_bar_only_on_a_terminal(data, tmp_path) -> None:
     assert b"2/2" in shown
     assert out.startswith(b"Eval results")
     assert b"\x1b" not in out
+
+
+def test_chain_that_does_not_suit_the_model(data, capsys) -> None:
+    """A baseline without a network keeps its chain for NoBRS and refuses one that needs a network before the table."""
+    message = refused(capsys, "opencv-grabcut", "--datasets", "GrabCut", "--data-root", str(data), "--mode", "crops")
+    assert "opencv-grabcut has no network" in message

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from clickwise.data.datasets.registry import open_dataset
@@ -22,6 +23,7 @@ from clickwise.inference.factory import WITHOUT_LEARNING, open_model
 from clickwise.inference.predictor import Predictor
 
 REPORT_NAME = "evaluation.txt"
+_TRIAL_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def planned(
     architecture: str | None = None,
     device: str | torch.device | None = None,
 ) -> list[Task]:
-    """Every model on every data set; each is loaded and set up once, so that a mistake in the last shows at once.
+    """Every model on every data set; each is loaded and clicked once, so that a mistake in the last shows at once.
 
     Raises ModelError or OptionError.
     """
@@ -60,9 +62,15 @@ def planned(
         own = None if model in WITHOUT_LEARNING else architecture
         rows = [Task(Job(model, data, protocol, own, device), units) for data, units in datasets]
         for predictor in _predictors(rows):
-            del predictor
+            _try_out(predictor)
         tasks += rows
     return tasks
+
+
+def _try_out(predictor: Predictor) -> None:
+    """One click on a grey square: a chain that does not suit the model says so now, not below the table's head."""
+    predictor.set_image(np.full((_TRIAL_SIDE, _TRIAL_SIDE, 3), 128, dtype=np.uint8))
+    predictor.click(_TRIAL_SIDE // 2, _TRIAL_SIDE // 2)
 
 
 def _predictors(rows: Sequence[Task]) -> list[Predictor]:
