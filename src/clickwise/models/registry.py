@@ -17,6 +17,7 @@ MODULES = (
     "clickwise.models.clickwise_s",
     "clickwise.models.iglr",
     "clickwise.models.ritm",
+    "clickwise.models.simpleclick",
 )
 """Modules with a tuple ``ARCHITECTURES``. Third parties add theirs through the entry-point group "clickwise.models"."""
 

@@ -176,6 +176,8 @@ def _from_published(
         if adapter is not None:  # the config is known, and what it says counts
             config = file.config
             found = adapter.identify(config, shapes)
+            if architecture is not None and getattr(adapter, "same_network", {}).get(architecture) == found:
+                found = architecture  # files of both look alike, so the caller decides
             if found is None or (architecture is not None and architecture != found):
                 raise CheckpointError(f"its config says {found}, not {architecture}; leave architecture out")
         elif architecture is None:
@@ -261,7 +263,8 @@ def fill(
 ) -> None:
     """Give a model every entry, by our names; afterwards it is in eval mode and has ``dtype`` throughout.
 
-    Entries that never run may be missing (they become 0); those a module computes itself are not read.
+    Entries that never run may be missing (they become 0), or be there although the model has none of that name; those
+    a module computes itself are not read.
     Raises CheckpointError, with the first differences under their name in the file, when anything else does not match.
     """
     own = {name: value for name, value in model.state_dict().items() if not name.endswith(DERIVED_ENDINGS)}

@@ -10,6 +10,7 @@ from clickwise.weights.adapters.base import Adapter
 MODULES = (
     "clickwise.weights.adapters.iglr",
     "clickwise.weights.adapters.ritm",
+    "clickwise.weights.adapters.simpleclick",
 )
 """Modules with a tuple ``ADAPTERS``."""
 
