@@ -37,3 +37,17 @@ class Engine(Protocol):
         Returns float32 maps on the device where the network ran.
         """
         ...
+
+
+@runtime_checkable
+class RefiningEngine(Engine, Protocol):
+    """An engine around a network with a second, local stage (``capabilities.has_refiner``)."""
+
+    def refine(
+        self, image_focus: Tensor, points_focus: Tensor, feature: Tensor, logits: Tensor, roi: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Refined logits, boundary logits and coarse logits of windows, float32, without gradient.
+
+        Arguments as for `clickwise.models.interface.RefiningModel.refine`; feature and logits are those of `run`.
+        """
+        ...

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from clickwise.errors import ModelError, OptionError
-from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.interface import (
+    Capabilities,
+    Gate,
+    InferenceDefaults,
+    InteractiveModel,
+    ModelOutput,
+    RefiningModel,
+)
 
 Precision = Literal["fp32", "bf16", "auto"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -111,6 +118,23 @@ class TorchEngine:
             # Points keep fp32: half precision cannot name pixels beyond 2048.
             output = self.model(image, prev_mask, points.to(self.device), gate)
         return _as_float(output)
+
+    def refine(
+        self, image_focus: Tensor, points_focus: Tensor, feature: Tensor, logits: Tensor, roi: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `clickwise.engines.base.RefiningEngine.refine`."""
+        if not isinstance(self.model, RefiningModel):
+            raise ModelError(
+                f"{self.model.architecture or type(self.model).__name__} has no refiner; use another chain"
+            )
+        image_focus, feature, logits = (x.to(self.device, self.dtype) for x in (image_focus, feature, logits))
+        autocast: AbstractContextManager[object] = (
+            torch.autocast(self.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+        )
+        with self._lock, _evaluating(self.model), torch.inference_mode(), autocast:
+            out = self.model.refine(image_focus, points_focus.to(self.device), feature, logits, roi.to(self.device))
+        refined, boundary, coarse = (x.float() for x in out)
+        return refined, boundary, coarse
 
 
 @contextmanager

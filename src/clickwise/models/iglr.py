@@ -1,6 +1,6 @@
 """IGLR: SegFormer with interaction-guided fusion, and a refiner for a window of the answer. Assembly only.
 
-`forward` is the coarse stage; `refine` is the second one; the chain "focus_refine" joins them. Training takes
+`forward` is the coarse stage; `refine` is the second one; the chain "ISLR" joins them. Training takes
 learning-rate factors from ``lr_multipliers``.
 """
 
@@ -34,7 +34,7 @@ _SMALLEST = 32
 """Below, the first stage's grid is smaller than its key / value reduction."""
 
 IGLR_DEFAULTS = InferenceDefaults(
-    chain="focus_refine",
+    chain="ISLR",
     target_size=(256, 256),
     skip_clicks=-1,
     expansion_ratio=1.4,
@@ -81,7 +81,7 @@ class IglrModel(InteractiveModel):
     def refine(
         self, image_focus: Tensor, points_focus: Tensor, feature: Tensor, logits: Tensor, roi: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `InteractiveModel.refine`. Published size of the window: 256 x 256."""
+        """See `clickwise.models.interface.RefiningModel.refine`. Published size of the window: 256 x 256."""
         height, width = int(image_focus.shape[2]), int(image_focus.shape[3])
         if len(roi) != len(image_focus) or len(points_focus) != len(image_focus):
             raise ModelError(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +114,22 @@ class InteractiveModel(nn.Module, ABC):
     def parameter_count(self) -> int:
         """Number of learned values."""
         return sum(p.numel() for p in self.parameters())
+
+
+@runtime_checkable
+class RefiningModel(Protocol):
+    """A model with a second stage that sharpens its answer inside a window (``capabilities.has_refiner``)."""
+
+    def refine(
+        self, image_focus: Tensor, points_focus: Tensor, feature: Tensor, logits: Tensor, roi: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Refined logits, boundary logits and the coarse logits of K windows, each (K, 1, h, w).
+
+        image_focus: (K, 3, h, w) RGB in [0, 1]; points_focus: (K, 2N, 3) rows (y, x, order) in pixels of the window;
+        feature, logits: those of `forward` (logits at network size); roi: (K, 5) rows (batch index, x1, y1, x2, y2) in
+        network pixels, borders at integers. Raises ModelError when the numbers of windows differ.
+        """
+        ...
 
 
 def check_shapes(model: InteractiveModel, image: Tensor, prev_mask: Tensor | None, points: Tensor) -> None:

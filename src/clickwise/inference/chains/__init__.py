@@ -26,6 +26,7 @@ CHAINS: Mapping[str, str] = MappingProxyType(
     {
         "zoom_flip": "clickwise.inference.chains.zoom_flip:zoom_flip",
         "crops": "clickwise.inference.chains.crops:crops",
+        "ISLR": "clickwise.inference.chains.focus_refine:focus_refine",
         "opencv_grabcut": "clickwise.inference.opencv_grabcut:opencv_grabcut",
     }
 )

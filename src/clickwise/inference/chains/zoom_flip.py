@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from clickwise.clicks.encoding import points_array
@@ -60,6 +61,16 @@ def view_probs(
     engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, view: View
 ) -> NDArray[np.float32]:
     """(h, w) probabilities of one network pass over a view, the mirror pair averaged as logits."""
+    logits = engine.run(*network_input(engine, frame, state, options, view)).logits
+    if tuple(logits.shape[2:]) != view.size:
+        logits = F.interpolate(logits, size=view.size, mode="bilinear", align_corners=True)
+    return merged_probs(logits, options)
+
+
+def network_input(
+    engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, view: View
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Image, previous mask and points of a view, on the CPU; with the mirror image as second item if the flip is on."""
     flip = Flip(options.flip)
     rows = points_array(view.clicks(state.clicks), limit=options.net_clicks_limit, offset=state.click_offset)
     # The frame keeps its latest crop: a network must get a copy, for it may normalise in place.
@@ -68,9 +79,11 @@ def view_probs(
     prev_mask = None
     if engine.capabilities.supports_prev_mask and state.probs is not None:
         prev_mask = flip.maps(torch.from_numpy(view.map(state.probs))[None, None])
-    logits = engine.run(image, prev_mask, points).logits
-    if tuple(logits.shape[2:]) != view.size:
-        logits = F.interpolate(logits, size=view.size, mode="bilinear", align_corners=True)
+    return image, prev_mask, points
+
+
+def merged_probs(logits: Tensor, options: InferenceOptions) -> NDArray[np.float32]:
+    """Logits (1 or 2, 1, h, w) of a view, or of it and its mirror image -> probabilities (h, w)."""
     with torch.inference_mode():
-        probs: NDArray[np.float32] = torch.sigmoid(flip.merge(logits))[0, 0].cpu().numpy()
+        probs: NDArray[np.float32] = torch.sigmoid(Flip(options.flip).merge(logits))[0, 0].cpu().numpy()
     return probs
