@@ -15,6 +15,7 @@ from clickwise.models.interface import InteractiveModel
 
 MODULES = (
     "clickwise.models.clickwise_s",
+    "clickwise.models.icmformer",
     "clickwise.models.iglr",
     "clickwise.models.ritm",
     "clickwise.models.simpleclick",
