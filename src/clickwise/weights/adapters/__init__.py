@@ -8,6 +8,7 @@ from importlib import import_module
 from clickwise.weights.adapters.base import Adapter
 
 MODULES = (
+    "clickwise.weights.adapters.icmformer",
     "clickwise.weights.adapters.iglr",
     "clickwise.weights.adapters.ritm",
     "clickwise.weights.adapters.simpleclick",
