@@ -136,6 +136,12 @@ class TorchEngine:
         refined, boundary, coarse = (x.float() for x in out)
         return refined, boundary, coarse
 
+    @contextmanager
+    def with_gradients(self) -> Iterator[InteractiveModel]:
+        """The network itself, in evaluation mode and for this caller alone: for chains that optimise what it gets."""
+        with self._lock, _evaluating(self.model), torch.inference_mode(mode=False), torch.enable_grad():
+            yield self.model
+
 
 @contextmanager
 def _evaluating(model: InteractiveModel) -> Iterator[None]:

@@ -10,7 +10,7 @@ a CPU without matrix units the network's time is its multiply-adds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -65,8 +65,8 @@ class AttentionBlock(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(batch, rows * columns, width)
         tokens = tokens + self.project(mixed)
-        tokens = tokens + self.reduce(F.gelu(self.expand(self.norm_mlp(tokens))))
-        return tokens.transpose(1, 2).reshape(batch, width, rows, columns)
+        changed: Tensor = tokens + self.reduce(F.gelu(self.expand(self.norm_mlp(tokens))))
+        return changed.transpose(1, 2).reshape(batch, width, rows, columns)
 
 
 class DecoderLevel(nn.Module):
@@ -132,14 +132,25 @@ class ClickwiseS(InteractiveModel):
 
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
         """Logits at full size; see `InteractiveModel.forward`."""
+        return self.logits_from_maps(self.normalised(image), prev_mask, self.click_maps(points, image.shape[2:]))
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """[0, 1] -> [-1, 1]."""
+        return image * 2 - 1
+
+    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
+        """Disks (B, 2, H, W) of positive and negative clicks."""
+        return disk_maps(points, self.disk_radius, (size[0], size[1]))
+
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+        """The network behind the click maps; see `clickwise.models.interface.MapModel`."""
         height, width = image.shape[2:]
         # Sizes that stride 32 does not divide are padded here, right and below, and cut off again at the end.
         padding = (0, -width % _COARSEST_STRIDE, 0, -height % _COARSEST_STRIDE)
-        disks = disk_maps(points, self.disk_radius, (height, width)).to(image.dtype)
-        hints = F.pad(torch.cat([prev_mask, disks], dim=1), padding)
+        hints = F.pad(torch.cat([prev_mask, click_maps.to(image.dtype)], dim=1), padding)
         image = F.pad(image, padding, mode="replicate") if any(padding) else image
         clicks2, clicks4 = self.click_stem(hints)
-        stride2, stride4 = self.encoder.low_level(image * 2 - 1)
+        stride2, stride4 = self.encoder.low_level(image)
         stride8, stride16, stride32 = self.encoder.high_level(stride4 + self.clicks_to_encoder(clicks4))
         x = self.attention(self.enter_attention(stride32))
         x = self.level16(x, stride16)

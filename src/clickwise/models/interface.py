@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,10 @@ from clickwise.errors import ModelError
 
 Gate = float | Tensor | None
 """Strength of late click fusion (IGLR, SRAFS): a number, one value per item (B,), or None = decided per item."""
+
+
+FeaturePlace = Literal["A", "B", "C"]
+"""Where f-BRS may change features: A early, C late (protocol 7)."""
 
 
 @dataclass(slots=True)
@@ -88,11 +92,9 @@ class InteractiveModel(nn.Module, ABC):
 
     @abstractmethod
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        """Logits for checked input: image (B, 3, H, W) in [0, 1], prev_mask (B, 1, H, W) in [0, 1], points (B, 2N, 3)."""
+        """Logits for checked input: image (B, 3, H, W) and prev_mask (B, 1, H, W) in [0, 1], points (B, 2N, 3)."""
 
-    def forward(
-        self, image: Tensor, prev_mask: Tensor | None, points: Tensor, gate: Gate = None
-    ) -> ModelOutput:
+    def forward(self, image: Tensor, prev_mask: Tensor | None, points: Tensor, gate: Gate = None) -> ModelOutput:
         """The bare network: no resizing, no sigmoid.
 
         image: (B, 3, H, W) float RGB in [0, 1].
@@ -114,6 +116,49 @@ class InteractiveModel(nn.Module, ABC):
     def parameter_count(self) -> int:
         """Number of learned values."""
         return sum(p.numel() for p in self.parameters())
+
+
+@runtime_checkable
+class MapModel(Protocol):
+    """A model that can be entered behind its click maps: what RGB-BRS and DistMap-BRS change.
+
+    ``predict_logits(image, mask, points, None)`` equals
+    ``logits_from_maps(normalised(image), mask, click_maps(points, size))``.
+    """
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """Image (B, 3, H, W) in [0, 1] -> what the first layer sees; affine per channel."""
+        ...
+
+    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
+        """Maps (B, 2, H, W) of positive and negative clicks."""
+        ...
+
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+        """The network behind the click maps; image normalised, prev_mask (B, 1, H, W)."""
+        ...
+
+
+@runtime_checkable
+class FeatureModel(MapModel, Protocol):
+    """A model that can be cut in two at inner features: what f-BRS changes."""
+
+    @property
+    def feature_places(self) -> tuple[FeaturePlace, ...]:
+        """Where."""
+        ...
+
+    def features_at(
+        self, place: FeaturePlace, image: Tensor, prev_mask: Tensor, click_maps: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features (B, C, h, w) at a place, and what else the rest of the network needs."""
+        ...
+
+    def logits_after(
+        self, place: FeaturePlace, features: Tensor, carried: Tensor | None, size: Sequence[int]
+    ) -> Tensor:
+        """Logits (B, 1, *size) from the features, perhaps changed, and what was carried."""
+        ...
 
 
 @runtime_checkable
@@ -141,7 +186,7 @@ def check_shapes(model: InteractiveModel, image: Tensor, prev_mask: Tensor | Non
         raise ModelError(f"points have shape {tuple(points.shape)}; expected ({batch}, 2N, 3) rows (y, x, order)")
     if prev_mask is not None and tuple(prev_mask.shape) != (batch, 1, height, width):
         raise ModelError(
-            f"prev_mask has shape {tuple(prev_mask.shape)}; expected {(batch, 1, height, width)} like the image, or None"
+            f"prev_mask has shape {tuple(prev_mask.shape)}; expected {(batch, 1, height, width)} or None (zeros)"
         )
     div_h, div_w = model.capabilities.size_divisor
     min_h, min_w = model.capabilities.smallest_size
@@ -149,6 +194,6 @@ def check_shapes(model: InteractiveModel, image: Tensor, prev_mask: Tensor | Non
         fit_h = max(min_h, -(-height // div_h) * div_h)
         fit_w = max(min_w, -(-width // div_w) * div_w)
         raise ModelError(
-            f"image is {height} x {width} (height x width); {model.architecture or type(model).__name__} needs multiples of "
-            f"({div_h}, {div_w}) and at least {min_h} x {min_w}; pad or resize to {fit_h} x {fit_w}"
+            f"image is {height} x {width} (height x width); {model.architecture or type(model).__name__} needs "
+            f"multiples of ({div_h}, {div_w}) and at least {min_h} x {min_w}; pad or resize to {fit_h} x {fit_w}"
         )

@@ -26,7 +26,14 @@ from clickwise.models.backbones.resnet import ResNet
 from clickwise.models.fusion.input_stem import ConvStem, RgbStem, ScaledStem
 from clickwise.models.heads.deeplab import DeepLabDecoder, separable_head
 from clickwise.models.heads.ocr import OcrHead, PlainHead
-from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.interface import (
+    Capabilities,
+    FeaturePlace,
+    Gate,
+    InferenceDefaults,
+    InteractiveModel,
+    ModelOutput,
+)
 from clickwise.models.registry import Architecture
 
 ClickMaps = Literal["disks", "tanh"]
@@ -121,13 +128,38 @@ class RitmModel(InteractiveModel):
 
     def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
         """The network behind the click maps (B, 2, H, W): image (B, 3, H, W) normalised, prev_mask (B, 1, H, W)."""
+        size = image.shape[2:]
+        main, auxiliary = self.small_logits(*self.fused(image, prev_mask, click_maps))
+        return ModelOutput(_resized(main, size), None if auxiliary is None else _resized(auxiliary, size))
+
+    def fused(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the backbone gets: the image, and what joins it behind the first convolution."""
         hints = click_maps.to(image.dtype)
         if self.options.with_prev_mask:
             mask = (prev_mask > _BINARY_MASK_THRESHOLD).to(image.dtype) if self.options.binary_prev_mask else prev_mask
             hints = torch.cat([mask, hints], dim=1)
-        size = image.shape[2:]
-        main, auxiliary = self.small_logits(*self.fusion(image, hints))
-        return ModelOutput(_resized(main, size), None if auxiliary is None else _resized(auxiliary, size))
+        joined: tuple[Tensor, Tensor | None] = self.fusion(image, hints)
+        return joined
+
+    def features_at(
+        self, place: FeaturePlace, image: Tensor, prev_mask: Tensor, click_maps: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features (B, C, h, w) where f-BRS steps in, and what else the rest needs; see `FeatureModel`."""
+        return self.inner_features(place, *self.fused(image, prev_mask, click_maps))
+
+    def logits_after(
+        self, place: FeaturePlace, features: Tensor, carried: Tensor | None, size: Sequence[int]
+    ) -> Tensor:
+        """Logits (B, 1, *size) from the features of `features_at`, perhaps changed, and what it carried."""
+        return _resized(self.logits_of_features(place, features, carried), size)
+
+    @abstractmethod
+    def inner_features(self, place: FeaturePlace, image: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The first part of `small_logits`, up to a place."""
+
+    @abstractmethod
+    def logits_of_features(self, place: FeaturePlace, features: Tensor, carried: Tensor | None) -> Tensor:
+        """The second part: main logits at the network's own stride."""
 
     @abstractmethod
     def small_logits(self, image: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -152,6 +184,23 @@ class RitmHRNet(RitmModel):
         """At stride 4."""
         main, auxiliary = self.head(self.backbone(image, added))
         return main, auxiliary
+
+    @property
+    def feature_places(self) -> tuple[FeaturePlace, ...]:
+        """Without OCR there is no place behind it."""
+        return ("A", "B", "C") if isinstance(self.head, OcrHead) else ("A", "B")
+
+    def inner_features(self, place: FeaturePlace, image: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """A and B: the joined branches before OCR. C: pixel features behind it."""
+        features: Tensor = self.backbone(image, added)
+        if place == "C" and isinstance(self.head, OcrHead):
+            features = self.head.pixel_context(features, self.head.auxiliary(features))
+        return features, None
+
+    def logits_of_features(self, place: FeaturePlace, features: Tensor, carried: Tensor | None) -> Tensor:
+        """At stride 4."""
+        logits: Tensor = self.head.classify(features) if place == "C" else self.head(features)[0]
+        return logits
 
     def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
         """Start from an official HRNetV2 classification file; its ``last_layer``, if it fits, is the auxiliary head."""
@@ -196,6 +245,24 @@ class RitmDeepLab(RitmModel):
         """At stride 4."""
         low, deep = self.backbone(image, added)
         return self.head(self.decoder(low, deep)), None
+
+    feature_places: tuple[FeaturePlace, ...] = ("A", "B", "C")
+
+    def inner_features(self, place: FeaturePlace, image: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """A: the deepest map (the fine one is carried). B: behind ASPP and skip connection. C: behind the decoder."""
+        low, deep = self.backbone(image, added)
+        if place == "A":
+            return deep, low
+        return (self.decoder.joined(low, deep) if place == "B" else self.decoder(low, deep)), None
+
+    def logits_of_features(self, place: FeaturePlace, features: Tensor, carried: Tensor | None) -> Tensor:
+        """At stride 4."""
+        if place == "A":
+            features = self.decoder(carried, features)
+        elif place == "B":
+            features = self.decoder.smooth(features)
+        logits: Tensor = self.head(features)
+        return logits
 
     def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
         """Start from an ImageNet classification file with torchvision's names."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,30 +16,36 @@ from clickwise.inference.chains import ChainResult
 from clickwise.inference.options import InferenceOptions
 from clickwise.inference.state import PredictorState
 from clickwise.inference.steps import Flip, ResizeLongest, View, ZoomDecision, ZoomIn
-from clickwise.inference.window import Frame, WindowMap
+from clickwise.inference.window import Frame
 from clickwise.types import Size
 
 
 def zoom_flip(engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions) -> ChainResult:
     """New probabilities for the clicks in ``state``."""
+    return zoomed(engine, frame, state, options, lambda view: view_probs(engine, frame, state, options, view))
+
+
+def zoomed(
+    engine: Engine,
+    frame: Frame,
+    state: PredictorState,
+    options: InferenceOptions,
+    probs_of: Callable[[View], NDArray[np.float32]],
+) -> ChainResult:
+    """The zoom around any way to turn a view into its (h, w) probabilities; ``probs_of`` is called once or twice."""
     if not options.zoom:
         view = fit(engine, ResizeLongest(options.limit_longest_side).view(frame.size))
-        return ChainResult(view.inverse(view_probs(engine, frame, state, options, view)))
+        return ChainResult(view.inverse(probs_of(view)))
     zoom = ZoomIn.from_options(options)
     decision = zoom.decide(frame.size, state.clicks, state.probs, state.window, at_once=state.from_mask)
-    probs = _one_pass(engine, frame, state, options, decision)
+    view = fit(engine, decided_view(frame.size, options, decision))
+    probs = view.inverse(probs_of(view))
     if not zoom.should_repeat(frame.size, probs, decision.window):
         return ChainResult(probs, decision.window)
     # The second pass zooms by what the first one found; the network still gets the previous mask of before.
     decision = zoom.decide(frame.size, state.clicks, probs, decision.window, at_once=state.from_mask)
-    return ChainResult(_one_pass(engine, frame, state, options, decision), decision.window, forwards=2)
-
-
-def _one_pass(
-    engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, decision: ZoomDecision
-) -> WindowMap:
     view = fit(engine, decided_view(frame.size, options, decision))
-    return view.inverse(view_probs(engine, frame, state, options, view))
+    return ChainResult(view.inverse(probs_of(view)), decision.window, forwards=2)
 
 
 def decided_view(frame: Size, options: InferenceOptions, decision: ZoomDecision) -> View:
