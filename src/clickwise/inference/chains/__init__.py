@@ -27,6 +27,11 @@ CHAINS: Mapping[str, str] = MappingProxyType(
         "zoom_flip": "clickwise.inference.chains.zoom_flip:zoom_flip",
         "crops": "clickwise.inference.chains.crops:crops",
         "ISLR": "clickwise.inference.chains.focus_refine:focus_refine",
+        "RGB-BRS": "clickwise.inference.chains.brs:rgb_brs",
+        "DistMap-BRS": "clickwise.inference.chains.brs:distmap_brs",
+        "f-BRS-A": "clickwise.inference.chains.brs:f_brs_a",
+        "f-BRS-B": "clickwise.inference.chains.brs:f_brs_b",
+        "f-BRS-C": "clickwise.inference.chains.brs:f_brs_c",
         "opencv_grabcut": "clickwise.inference.opencv_grabcut:opencv_grabcut",
     }
 )
