@@ -8,7 +8,13 @@ from inspect import signature
 from typing import Any
 
 from clickwise.errors import OptionError
-from clickwise.losses.functional import focal_loss, normalized_focal_loss, sigmoid_bce, soft_iou
+from clickwise.losses.functional import (
+    focal_loss,
+    normalized_focal_loss,
+    sigmoid_bce,
+    soft_iou,
+    weighted_normalized_focal_loss,
+)
 from clickwise.losses.pixel import FocalLoss, Loss, NormalizedFocalLoss, SigmoidBCE, SoftIoU
 
 __all__ = [
@@ -23,6 +29,7 @@ __all__ = [
     "normalized_focal_loss",
     "sigmoid_bce",
     "soft_iou",
+    "weighted_normalized_focal_loss",
 ]
 
 LOSSES: dict[str, Callable[..., Loss]] = {

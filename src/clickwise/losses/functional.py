@@ -23,6 +23,8 @@ NFL_ALPHA = 0.25
 """Weight of object pixels in RITM's focal losses by default; background gets 1 - alpha. Its recipes use 0.5."""
 FOCAL_GAMMA = 2.0
 """Focusing exponent of the focal losses."""
+BOUNDARY_SHARE = 0.5
+"""Share of the weight map in the weights of `weighted_normalized_focal_loss` (IGLR)."""
 NFL_EPS = 1e-12
 FOCAL_EPS = 1e-9
 SOFT_IOU_EPS = 1e-8
@@ -100,6 +102,37 @@ def normalized_focal_loss_parts(
         weight = weight.clamp(max=max_mult)
     loss = -_class_weight(truth, valid, alpha) * weight * torch.log((confidence + eps).clamp(max=1.0))
     return _reduced(loss, valid, eps, size_average), report
+
+
+def weighted_normalized_focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    ignore_mask: Tensor | None = None,
+    *,
+    share: float = BOUNDARY_SHARE,
+    alpha: float = 0.5,
+    gamma: float = FOCAL_GAMMA,
+    eps: float = NFL_EPS,
+) -> Tensor:
+    """Normalised focal loss with more weight near the boundary; one value over the whole batch, not one per item.
+
+    weight: map of the shape of logits, in [0, 1], usually a trimap. With l the pixel's term of `normalized_focal_loss`
+    and W = share * weight + (1 - share) the value is sum(l W) / sum(W). A weight of zero everywhere gives the mean of
+    l. Source: the refined logits' loss of IGLR (reference page iglr, section 4.3), there with share 0.5.
+    """
+    if weight.shape != logits.shape:
+        raise OptionError(
+            f"loss got weight of shape {tuple(weight.shape)} for logits of shape {tuple(logits.shape)}; "
+            "give both the same shape (B, 1, H, W)"
+        )
+    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs=False)
+    confidence = torch.where(valid, 1 - (truth - probs).abs(), 1.0)
+    focus = (1 - confidence) ** gamma
+    multiplier = valid.sum(dim=(-2, -1), keepdim=True) / (focus.sum(dim=(-2, -1), keepdim=True).detach() + eps)
+    terms = -_class_weight(truth, valid, alpha) * focus * multiplier * torch.log((confidence + eps).clamp(max=1.0))
+    weights = share * weight.to(terms.dtype) + (1 - share)
+    return (terms * weights).sum() / (weights.sum() + eps)
 
 
 def focal_loss(
