@@ -8,7 +8,7 @@ pasted where it was cut (published: into an old window when the mask has become 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -57,14 +57,14 @@ def focus_refine(engine: Engine, frame: Frame, state: PredictorState, options: I
     return ChainResult(answer, decision.window, memory=FocusMemory(seen, focus))
 
 
-class FocusMemory(tuple[Box, Box]):
-    """(crop that the coarse stage saw, focus window): kept for display and for tests, not used again."""
+class FocusMemory(NamedTuple):
+    """Where the latest click was looked at, half-open in the frame: kept for display and tests, not used again.
 
-    __slots__ = ()
+    seen: crop that the coarse stage saw; focus: window of the refiner.
+    """
 
-    def __new__(cls, seen: Box, focus: Box) -> FocusMemory:
-        """Both half-open, in the frame."""
-        return super().__new__(cls, (seen, focus))
+    seen: Box
+    focus: Box
 
 
 class _Settings:
