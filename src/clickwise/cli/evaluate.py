@@ -36,7 +36,7 @@ def evaluate(
     early_stop: Annotated[bool, typer.Option("--early-stop", help="Stop an object at --target-iou.")] = False,
     eval_mode: Annotated[str, typer.Option(help="Window size: cvpr (published), fixedS or fixedH,W.")] = "cvpr",
     cf_n: Annotated[int | None, typer.Option(help="Cascade: refinement steps per click.")] = None,
-    cf_click: Annotated[int | None, typer.Option(help="Cascade: first click that is refined.")] = None,
+    cf_click: Annotated[int | None, typer.Option(help="Cascade: clicks up to this one are refined.")] = None,
     acf: Annotated[bool, typer.Option("--acf", help="Cascade: stop refining when the mask no longer changes.")] = False,
     infer_size: Annotated[int | None, typer.Option(help="Local refinement: coarse input size.")] = None,
     target_crop_r: Annotated[float | None, typer.Option(help="Local refinement: expansion of the target crop.")] = None,

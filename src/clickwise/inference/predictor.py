@@ -27,6 +27,8 @@ from clickwise.types import Box, MaskArray, ProbsArray, Size
 
 PUBLISHED = "published"
 """Value of ``chain`` for the published evaluation of a model: its own chain, no longest-side limit, quirks on."""
+_CHAINS_OF_WINDOWS = ("cascade", "zoom_flip")
+"""Those whose network sees a window of ``target_size``."""
 
 
 class Predictor:
@@ -242,7 +244,7 @@ class Predictor:
 def _check_sizes(engine: Engine, options: InferenceOptions) -> None:
     """A network that takes only certain sizes needs an exact target from the first click on."""
     divisor, least = engine.capabilities.size_divisor, engine.capabilities.smallest_size
-    if divisor == (1, 1) or options.chain != "zoom_flip":
+    if divisor == (1, 1) or options.chain not in _CHAINS_OF_WINDOWS:
         return
     target = options.target_size
     if not (options.zoom and isinstance(target, tuple) and options.skip_clicks == -1):

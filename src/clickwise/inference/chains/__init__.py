@@ -25,6 +25,7 @@ from clickwise.types import Box
 CHAINS: Mapping[str, str] = MappingProxyType(
     {
         "zoom_flip": "clickwise.inference.chains.zoom_flip:zoom_flip",
+        "cascade": "clickwise.inference.chains.cascade:cascade",
         "crops": "clickwise.inference.chains.crops:crops",
         "ISLR": "clickwise.inference.chains.focus_refine:focus_refine",
         "RGB-BRS": "clickwise.inference.chains.brs:rgb_brs",
