@@ -38,11 +38,11 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the models asked for; the network is a formula."""
     names: list[str] = []
 
-    def load(name: str, *, device: torch.device) -> InteractiveModel:
+    def load(name: str, *, architecture: str | None, device: torch.device) -> InteractiveModel:
         names.append(name)
         return Brightness().eval().to(device)
 
-    monkeypatch.setattr("clickwise.weights.load.load_model", load)
+    monkeypatch.setattr("clickwise.inference.factory.load_model", load)
     return names
 
 

@@ -102,12 +102,10 @@ def _check_targets(target: Path, overlay: Path | None, inputs: dict[str, Path]) 
 
 def _predictor(model: str, device: str, threshold: float | None) -> Predictor:
     from clickwise.engines.torch import resolve_device
-    from clickwise.inference.predictor import Predictor
-    from clickwise.weights.load import load_model
+    from clickwise.inference.factory import make_predictor
 
-    place = resolve_device(device)
     overrides: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
-    return Predictor(load_model(model, device=place), **overrides)
+    return make_predictor(model, device=resolve_device(device), **overrides)
 
 
 def _write(result: Prediction, picture: LoadedImage, target: Path, overlay: Path | None, upright: bool) -> None:
