@@ -86,18 +86,6 @@ def test_option_without_chain(name) -> None:
         chosen_chain(OWN, EvaluationProtocol(chain_options={name: 1}))
 
 
-def test_the_cascade_is_found_by_its_options() -> None:
-    protocol = EvaluationProtocol(chain_options={"cf_n": 2, "cf_click": 3, "acf": True})
-    options = inference_options(OWN, protocol)
-    assert (options.chain, dict(options.extra)) == ("cascade", {"cf_n": 2, "cf_click": 3, "acf": True})
-    result = evaluate(
-        SmallModel(), MemoryDataset([make_sample(0)]), protocol=EvaluationProtocol(n_clicks=1, mode="cascade")
-    )
-    assert result.protocol.inference["chain"] == "cascade"
-    with pytest.raises(OptionError, match="cf_n is -1"):
-        evaluate(SmallModel(), MemoryDataset([make_sample(0)]), protocol=EvaluationProtocol(chain_options={"cf_n": -1}))
-
-
 def test_cascade_options_ask_for_the_cascade(later_chains) -> None:
     cascade.seen.clear()
     protocol = EvaluationProtocol(n_clicks=1, chain_options={"cf_n": 4, "acf": True})
