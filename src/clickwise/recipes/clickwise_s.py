@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clickwise.recipes.pack import PACK
 from clickwise.training.recipe import (
-    DataPart,
     LossTerm,
     ModelPart,
     OptimizerPart,
@@ -24,18 +24,7 @@ def clickwise_s() -> Recipe:
             encoder_weights="weights/mobilenet_v1_1.0_224_imagenet_nopw13.pt",
             frozen=("encoder.stem", "encoder.blocks.0", "encoder.blocks.1", "encoder.blocks.2"),
         ),
-        data=DataPart(
-            sources={
-                "duts": 0.52,
-                "coco": 0.27,
-                "cocoperson": 0.02,
-                "ccp": 0.06,
-                "human": 0.04,
-                "camvid": 0.02,
-                "cats": 0.03,
-                "balloon": 0.04,
-            }
-        ),
+        data=PACK,
         method=RollingMethod(),
         losses=(LossTerm(loss="nfl", options={"alpha": 0.5, "gamma": 2.0}),),
         optimizer=OptimizerPart(name="adamw", lr=1.2e-3, betas=(0.9, 0.99), weight_decay=0.02, clip_norm=2.0),
@@ -45,5 +34,5 @@ def clickwise_s() -> Recipe:
             Phase(size=224, batch=16, samples=27_008),
         ),
         ema_decay=0.998,
-        validation=ValidationPart(every_samples=0),
+        validation=ValidationPart(every_samples=16_000),
     )

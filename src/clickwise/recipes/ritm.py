@@ -7,8 +7,8 @@ root). Without it the whole network starts from RITM's own random initialisation
 
 from __future__ import annotations
 
+from clickwise.recipes.pack import PACK
 from clickwise.training.recipe import (
-    DataPart,
     IterativeMethod,
     LossTerm,
     ModelPart,
@@ -37,18 +37,7 @@ def ritm_hrnet18s_pack() -> Recipe:
     return Recipe(
         name="ritm-hrnet18s-pack",
         model=ModelPart(architecture="ritm-hrnet18s"),
-        data=DataPart(
-            sources={
-                "duts": 0.52,
-                "coco": 0.27,
-                "cocoperson": 0.02,
-                "ccp": 0.06,
-                "human": 0.04,
-                "camvid": 0.02,
-                "cats": 0.03,
-                "balloon": 0.04,
-            }
-        ),
+        data=PACK,
         # The pack's pictures are as small as SBD's, whose recipes keep objects from 80 pixels; and it has ignored
         # regions, which the published data has not: they are left out of clicks, as they are of the loss.
         items=PublishedItems(chain="coco_lvis", keep_background_prob=0.05, min_object_area=80),
