@@ -77,8 +77,7 @@ def test_no_more_processes_than_objects(monkeypatch) -> None:
         ),
     ],
 )
-def test_failures_come_back(way, error, words, monkeypatch) -> None:
-    monkeypatch.setattr("clickwise.evaluation.workers._PATIENCE_SECONDS", 1.0)
+def test_failures_come_back(way, error, words) -> None:
     with pytest.raises(error, match=words):
         evaluate(FragileModel(way), make_dataset(1), protocol=PROTOCOL, processes=2)
     assert not multiprocessing.active_children()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-import queue
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,6 @@ from clickwise.evaluation.result import ObjectResult
 
 if TYPE_CHECKING:
     from clickwise.evaluation.runner import Job, Report, Unit
-
-_POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 5.0
-"""How long the last messages of a process that has ended may still be under way."""
 
 
 def shard(count: int, rank: int, world: int) -> range:
@@ -40,24 +36,26 @@ def share_out(job: Job, units: Sequence[Unit], processes: int, report: Report) -
     no process is left.
     """
     context = multiprocessing.get_context("spawn")
-    messages: Any = context.Queue()
     threads = max(1, torch.get_num_threads() // processes)
-    workers: list[BaseProcess] = []
+    workers: dict[Connection, BaseProcess] = {}
     try:
         with _ctrl_c_not_inherited():
             for rank in range(processes):
                 share = [(place, units[place]) for place in shard(len(units), rank, processes)]
                 work = _packed((replace(job, device=_device_of(job, rank)), share, threads))
-                workers.append(context.Process(target=_work, args=(rank, work, messages), daemon=True))
-                workers[-1].start()
-        _collect(messages, workers, report)
+                # A pipe each: what a killed process leaves half-written or locked is then its own affair.
+                receiver, sender = context.Pipe(duplex=False)
+                worker = context.Process(target=_work, args=(work, sender), daemon=True)
+                worker.start()
+                sender.close()
+                workers[receiver] = worker
+        _collect(workers, report)
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
-        messages.close()
-        messages.cancel_join_thread()
+        for process in workers.values():
+            process.terminate()
+        for pipe, process in workers.items():
+            process.join()
+            pipe.close()
 
 
 def _packed(work: object) -> bytes:
@@ -69,29 +67,26 @@ def _packed(work: object) -> bytes:
         ) from error
 
 
-def _collect(messages: Any, workers: list[BaseProcess], report: Report) -> None:
+def _collect(workers: Mapping[Connection, BaseProcess], report: Report) -> None:
     """Hand every result on until all processes have said that they are done."""
-    running = set(range(len(workers)))
-    idle = 0.0
+    running = dict(workers)
     while running:
-        try:
-            kind, content = messages.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            gone = [rank for rank in sorted(running) if workers[rank].exitcode is not None]
-            idle = idle + _POLL_SECONDS if gone else 0.0
-            if idle > _PATIENCE_SECONDS:
+        for ready in wait(list(running)):
+            assert isinstance(ready, Connection)
+            try:
+                kind, content = ready.recv()
+            except (EOFError, OSError):
+                running[ready].join()
                 raise ClickwiseError(
-                    f"worker process {gone[0]} ended unexpectedly with exit code {workers[gone[0]].exitcode}; "
+                    f"a worker process ended unexpectedly with exit code {running[ready].exitcode}; "
                     "if memory is short, use fewer processes"
                 ) from None
-            continue
-        idle = 0.0
-        if kind == "object":
-            report(*content)
-        elif kind == "done":
-            running.discard(content)
-        else:
-            raise _raised(*content)
+            if kind == "object":
+                report(*content)
+            elif kind == "done":
+                del running[ready]
+            else:
+                raise _raised(*content)
 
 
 def _raised(name: str, message: str) -> Exception:
@@ -102,23 +97,23 @@ def _raised(name: str, message: str) -> Exception:
     return kind(message) if kind is not None else RuntimeError(f"in a worker process: {message}")
 
 
-def _work(rank: int, packed: bytes, messages: Any) -> None:
+def _work(packed: bytes, messages: Connection) -> None:
     """What a process does: load, evaluate its share, send each object as it is finished."""
     from clickwise.evaluation.runner import evaluate_units
 
     def send(place: int, result: ObjectResult, seconds: float) -> None:
-        messages.put(("object", (place, result, seconds)))
+        messages.send(("object", (place, result, seconds)))
 
     try:
         job, share, threads = pickle.loads(packed)
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         evaluate_units(job.predictor(), job.dataset, share, job.protocol, send)
-        messages.put(("done", rank))
+        messages.send(("done", None))
     except ClickwiseError as error:
-        messages.put(("error", (type(error).__name__, str(error))))
+        messages.send(("error", (type(error).__name__, str(error))))
     except Exception:
-        messages.put(("error", ("", traceback.format_exc())))
+        messages.send(("error", ("", traceback.format_exc())))
 
 
 def _device_of(job: Job, rank: int) -> Any:
