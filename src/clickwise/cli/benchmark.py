@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clickwise.cli.options import DeviceOption
 from clickwise.errors import OutputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def benchmark(
     ] = None,
     clicks: Annotated[int, typer.Option("--clicks", min=1, help="Clicks on the bundled sample.")] = 5,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often all clicks are measured.")] = 7,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Measure a click on the bundled sample: window and crop, network, mask; medians over repeats.
 
