@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,20 +86,42 @@ trainer.run(resume=True)
 """
 
 
+def killed_and_finished(recipe: Recipe, pack_root: Path, folder: Path, delays: list[float]) -> None:
+    """Run in a process of its own, killed so many seconds after each new checkpoint, then left to finish."""
+    folder.mkdir(parents=True)
+    (folder / "given.yaml").write_text(recipe.to_yaml())
+    command = [sys.executable, "-c", _RUN, str(folder / "given.yaml"), str(folder), str(pack_root)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    checkpoint = folder / "checkpoint.pt"
+    for delay in delays:
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                break
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    subprocess.run(command, check=True, env=environment, timeout=300)
+
+
 def test_killed_without_warning_equals_uninterrupted(tiny_recipe: Recipe, pack_root: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe.model_copy(update={"phases": (tiny_recipe.phases[0].model_copy(update={"samples": 60}),)})
     train(recipe, tmp_path / "whole", pack_root)
-    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    command = [sys.executable, "-c", _RUN, str(tmp_path / "recipe.yaml"), str(tmp_path / "killed"), str(pack_root)]
-    checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)
+    killed_and_finished(recipe, pack_root, tmp_path / "killed", [0.1])
+    assert records(tmp_path / "killed") == records(tmp_path / "whole")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_killed_at_ten_random_moments_equals_uninterrupted(
+    tiny_recipe: Recipe, pack_root: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe.model_copy(update={"phases": (tiny_recipe.phases[0].model_copy(update={"samples": 1200}),)})
+    train(recipe, tmp_path / "whole", pack_root)
+    killed_and_finished(recipe, pack_root, tmp_path / "killed", np.random.default_rng().uniform(0, 0.6, 10).tolist())
     assert records(tmp_path / "killed") == records(tmp_path / "whole")
 
 

@@ -6,6 +6,7 @@ release is off by up to a quarter of a pixel there). What lies beyond the pictur
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,14 +38,14 @@ class Drawn(Protocol):
         ...
 
 
-class _Geometry:
+class _Geometry(ABC):
     """A step that moves pixels."""
 
     __slots__ = ()
 
+    @abstractmethod
     def warp(self, array: NDArray[Any], *, linear: bool) -> NDArray[Any]:
         """Rows and columns are the first two axes."""
-        raise NotImplementedError
 
     def image(self, image: ImageArray) -> ImageArray:
         return np.asarray(self.warp(image, linear=True), dtype=np.uint8)
@@ -56,14 +57,14 @@ class _Geometry:
         return np.asarray(np.clip(self.warp(mask, linear=True), 0, 1), dtype=np.float32)
 
 
-class _Photometry:
+class _Photometry(ABC):
     """A step that recolours: one look-up table per channel."""
 
     __slots__ = ()
 
+    @abstractmethod
     def curves(self) -> NDArray[np.float64]:
         """(256, 1) or (256, 3): new value of each old one."""
-        raise NotImplementedError
 
     def image(self, image: ImageArray) -> ImageArray:
         table = np.broadcast_to(np.clip(np.rint(self.curves()), 0, 255), (256, 3)).astype(np.uint8)
