@@ -49,7 +49,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, folder: RunFolder, options: RunOptions) -> None:
         self.recipe, self.folder, self.options = recipe, folder, options
         self.fabric = make_fabric(recipe, options)
-        self.fabric.seed_everything(recipe.seed, workers=False)
+        self.fabric.seed_everything(recipe.seed, workers=False, verbose=False)
         model = build_model(recipe.model.architecture, **recipe.model.params)
         load_encoder(model, recipe.model, options.data_root)
         thaw(model, recipe.model.frozen)

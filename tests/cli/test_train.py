@@ -1,0 +1,33 @@
+"""``clickwise train`` with bad input: one line on stderr, exit code 2, nothing written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clickwise-s", "--data-root", "."], "encoder weights"),
+        (["clickwise-s", "--data-root", "nowhere"], "no folder"),
+        (["clickwise-z", "--data-root", "."], "no recipe"),
+        (["--resume", "--data-root", "."], "no recipe was given"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clickwise", "train", *arguments, "--device", "cpu"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr
+    assert not list(tmp_path.iterdir())
