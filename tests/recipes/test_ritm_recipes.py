@@ -17,14 +17,9 @@ from clickwise.losses import make_loss
 from clickwise.models.registry import build_model
 from clickwise.recipes import RECIPES, get_recipe
 from clickwise.training.optim import make_optimizer, rate_factor
-from clickwise.training.recipe import (
-    IterativeMethod,
-    PointsPart,
-    PublishedItems,
-    Recipe,
-    TargetPart,
-    with_overrides,
-)
+from clickwise.training.parts.items import PointsPart, PublishedItems, TargetPart
+from clickwise.training.parts.methods import IterativeMethod
+from clickwise.training.recipe import Recipe, with_overrides
 
 PARENT = "ritm-hrnet18s-pack"
 NAMES = sorted(name for name in RECIPES if name.startswith("ritm-"))

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from clickwise.data.datasets.pack import is_held_out
+from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.recipe import (
     DataPart,
     LossTerm,
@@ -16,7 +17,6 @@ from clickwise.training.recipe import (
     OptimizerPart,
     Phase,
     Recipe,
-    RollingMethod,
     SchedulePart,
     ValidationPart,
 )

@@ -24,21 +24,15 @@ from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
 from clickwise.training.methods import METHODS, make_method
 from clickwise.training.methods.iterative import Iterative
-from clickwise.training.recipe import (
-    IterativeMethod,
-    LossTerm,
-    ModelPart,
-    Phase,
-    PointsPart,
-    PublishedItems,
-    Recipe,
-    RollingMethod,
-)
+from clickwise.training.parts.items import PointsPart, PublishedItems
+from clickwise.training.parts.methods import IterativeMethod, RollingMethod
+from clickwise.training.recipe import LossTerm, ModelPart, Phase, Recipe
 from clickwise.training.run_folder import RunFolder
 from clickwise.training.start_weights import thaw
-from clickwise.training.step import Batch
+from clickwise.training.step import Batch, Forward, Round
 
 CPU = torch.device("cpu")
+TENSORS = tuple(name for name in Batch.__slots__ if name != "focus")
 ROWS, SIZE = 5, 24
 
 
@@ -123,10 +117,14 @@ def always(rounds: int, **options: Any) -> Iterative:
 
 
 def take(method: Iterative, spy: Spy, items: Iterator[TrainingItem]) -> Batch:
-    batch, output, taken = method.step(spy.model, spy, items, CPU)
-    assert taken == method.batch
-    assert output.logits.requires_grad
-    return batch
+    part = only_round(method, spy.model, spy, items)
+    assert part.output.logits.requires_grad
+    return part.batch
+
+
+def only_round(method: Iterative, model: Net, forward: Forward, items: Iterator[TrainingItem]) -> Round:
+    [part] = method.rounds(model, forward, items, CPU)
+    return part
 
 
 @pytest.fixture
@@ -225,7 +223,8 @@ def test_inner_rounds_run_in_eval_mode_without_gradient_and_leave_no_trace(model
         kept.append({name: value.clone() for name, value in model.named_buffers()})
         return forward(image, prev_mask, points)
 
-    batch, output, _ = always(3).step(model, watched, endless(), CPU)
+    part = only_round(always(3), model, watched, endless())
+    batch, output = part.batch, part.output
     assert [call.with_grad for call in spy.calls] == [False] * 3 + [True]
     assert [call.training for call in spy.calls] == [False] * 3 + [True]
     assert model.training
@@ -239,7 +238,8 @@ def test_inner_rounds_run_in_eval_mode_without_gradient_and_leave_no_trace(model
 
 def test_gradient_is_that_of_the_last_pass_alone(model: Net) -> None:
     model.layers[3].p = 0.0
-    batch, output, _ = always(3).step(model, Spy(model), endless(), CPU)
+    part = only_round(always(3), model, Spy(model), endless())
+    batch, output = part.batch, part.output
     output.logits.square().mean().backward()
     found = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     model.zero_grad()
@@ -254,7 +254,7 @@ def test_a_failing_round_leaves_train_mode(model: Net) -> None:
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
-        always(1).step(model, fails, endless(), CPU)
+        only_round(always(1), model, fails, endless())
     assert model.training
 
 
@@ -316,7 +316,7 @@ def test_state_survives_a_file_and_gives_the_identical_next_batch(model: Net) ->
     options = IterativeMethod(max_next_clicks=3, prev_mask_drop_prob=0.3)
     method = make_method(options, batch=2, seed=1, rank=1)
     for _ in range(5):
-        method.step(model, Spy(model), endless(), CPU)
+        only_round(method, model, Spy(model), endless())
     buffer = io.BytesIO()
     torch.save(method.state_dict(), buffer)
     buffer.seek(0)
@@ -327,9 +327,9 @@ def test_state_survives_a_file_and_gives_the_identical_next_batch(model: Net) ->
         for each in (method, resumed):
             torch.manual_seed(step)
             frozen = {name: value.clone() for name, value in model.state_dict().items()}
-            batches.append(each.step(model, Spy(model), endless(100 * step), CPU)[0])
+            batches.append(only_round(each, model, Spy(model), endless(100 * step)).batch)
             model.load_state_dict(frozen)
-        for name in Batch.__slots__:
+        for name in TENSORS:
             assert torch.equal(getattr(batches[0], name), getattr(batches[1], name)), name
 
 

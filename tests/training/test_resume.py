@@ -74,7 +74,7 @@ from pathlib import Path
 from clickwise.training import loop
 from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
-from clickwise.training.recipe import Recipe
+from clickwise.training.recipe import (Recipe)
 from clickwise.training.run_folder import RunFolder
 torch.set_num_threads(1)
 loop._LOG_EVERY_STEPS = 1

@@ -10,7 +10,7 @@ import torch
 from clickwise.data.stream import TrainingItem
 from clickwise.models.interface import ModelOutput
 from clickwise.training.methods.rolling import Rolling
-from clickwise.training.recipe import RollingMethod
+from clickwise.training.parts.methods import RollingMethod
 
 SIZE = 24
 
@@ -43,8 +43,10 @@ def nothing(image: torch.Tensor, prev_mask: torch.Tensor, points: torch.Tensor) 
 
 
 def run(method: Rolling, stream: Iterator[TrainingItem], forward: object = nothing) -> tuple[object, int]:
-    batch, _output, taken = method.step(None, forward, stream, torch.device("cpu"))  # type: ignore[arg-type]
-    return batch, taken
+    taken = []
+    counted = (taken.append(item) or item for item in stream)  # type: ignore[func-returns-value]
+    [part] = method.rounds(None, forward, counted, torch.device("cpu"))  # type: ignore[arg-type]
+    return part.batch, len(taken)
 
 
 def test_lives_follow_their_law() -> None:

@@ -25,13 +25,16 @@ FeaturePlace = Literal["A", "B", "C"]
 class ModelOutput:
     """Answer of a network. All maps are (B, 1, H, W) logits at the size of the image given.
 
-    coarse_logits and feature are set by two-stage models only.
+    coarse_logits and feature are set by two-stage models only; refined_logits and boundary_logits (B, 1, h, w) in
+    training only, where a window of each item is refined together with the whole.
     """
 
     logits: Tensor
     aux_logits: Tensor | None = None
     coarse_logits: Tensor | None = None
     feature: Tensor | None = None
+    refined_logits: Tensor | None = None
+    boundary_logits: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,9 @@ class InteractiveModel(nn.Module, ABC):
 class MapModel(Protocol):
     """A model that can be entered behind its click maps: what RGB-BRS and DistMap-BRS change.
 
-    ``predict_logits(image, mask, points, None)`` equals
-    ``logits_from_maps(normalised(image), mask, click_maps(points, size))``.
+    ``predict_logits(image, mask, points, gate)`` equals
+    ``logits_from_maps(normalised(image), mask, click_maps(points, size), gate)``. Without a list of clicks a gate
+    cannot be decided per item: there, None means 1 (a later click) for models with a gate; others ignore it.
     """
 
     def normalised(self, image: Tensor) -> Tensor:
@@ -134,8 +138,25 @@ class MapModel(Protocol):
         """Maps (B, 2, H, W) of positive and negative clicks."""
         ...
 
-    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
         """The network behind the click maps; image normalised, prev_mask (B, 1, H, W)."""
+        ...
+
+
+@runtime_checkable
+class PointedMapModel(MapModel, Protocol):
+    """A `MapModel` that looks at the clicks also otherwise than by their maps (SRAFS changes the mask around them).
+
+    ``predict_logits(image, mask, points, gate)`` equals
+    ``logits_from_maps(n, masks, click_maps(points, size), opened)`` with n = ``normalised(image)`` and
+    masks, opened = ``mask_maps(n, mask, points, gate)``.
+    """
+
+    def mask_maps(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> tuple[Tensor, Gate]:
+        """Maps (B, K, H, W) that stand for the previous mask in `logits_from_maps`, and the gate that goes with them.
+
+        image normalised; called once per click, without gradient. May run the network.
+        """
         ...
 
 

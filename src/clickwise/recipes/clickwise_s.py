@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from clickwise.recipes.pack import PACK
-from clickwise.training.recipe import (
-    LossTerm,
-    ModelPart,
-    OptimizerPart,
-    Phase,
-    Recipe,
-    RollingMethod,
-    SchedulePart,
-    ValidationPart,
-)
+from clickwise.training.parts.methods import RollingMethod
+from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart, ValidationPart
 
 
 def clickwise_s() -> Recipe:

@@ -8,17 +8,9 @@ root). Without it the whole network starts from RITM's own random initialisation
 from __future__ import annotations
 
 from clickwise.recipes.pack import PACK
-from clickwise.training.recipe import (
-    IterativeMethod,
-    LossTerm,
-    ModelPart,
-    OptimizerPart,
-    Phase,
-    PublishedItems,
-    Recipe,
-    SchedulePart,
-    ValidationPart,
-)
+from clickwise.training.parts.items import PublishedItems
+from clickwise.training.parts.methods import IterativeMethod
+from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart, ValidationPart
 
 _CROP = (320, 480)
 """Height and width of a training crop."""

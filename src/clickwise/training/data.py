@@ -15,7 +15,9 @@ from clickwise.data.published_targets import TargetRule
 from clickwise.data.start import VariedStart
 from clickwise.data.stream import ItemMaker, ObjectItemMaker, WeightedSources
 from clickwise.data.targets import WholeOrPart
-from clickwise.training.recipe import DataPart, Part, PublishedItems, ViewItems
+from clickwise.training.parts.base import Part
+from clickwise.training.parts.items import PublishedItems, ViewItems
+from clickwise.training.recipe import DataPart
 
 
 def view_items(items: ViewItems, sources: WeightedSources) -> ObjectItemMaker:

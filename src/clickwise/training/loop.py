@@ -15,7 +15,7 @@ from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
 from clickwise.errors import RecipeError
 from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
-from clickwise.models.interface import InteractiveModel, ModelOutput
+from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training.data import make_items
 from clickwise.training.interrupt import deferred_interrupt
@@ -25,8 +25,9 @@ from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor,
 from clickwise.training.recipe import Phase, Recipe
 from clickwise.training.run_folder import RunFolder
 from clickwise.training.start_weights import load_encoder, thaw
-from clickwise.training.step import Batch, WeightedLoss, batch_iou, total_loss
+from clickwise.training.step import FocusBatch, Round, TwoStages, WeightedLoss, batch_iou, total_loss
 from clickwise.training.validation import validate
+from clickwise.training.views import get_view
 
 _LOG_EVERY_STEPS = 10
 _MOST_ROUNDS_LOGGED = 6
@@ -57,10 +58,10 @@ class Trainer:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: InteractiveModel = model
         self.optimizer_plain = make_optimizer(model, recipe.optimizer)
-        self.model, self.optimizer = self.fabric.setup(model, self.optimizer_plain)
+        self.model, self.optimizer = self.fabric.setup(TwoStages(model), self.optimizer_plain)
         self.average = WeightAverage(self.network, recipe.ema_decay) if recipe.ema_decay else None
         self.terms = [
-            WeightedLoss(f"{t.loss}@{t.output}", make_loss({"name": t.loss, **t.options}), t.weight, t.output)
+            WeightedLoss(f"{t.loss}@{t.output}", make_loss({"name": t.loss, **t.options}), t.weight, get_view(t.output))
             for t in recipe.losses
         ]
         self.items: ItemMaker = make_items(recipe.data, recipe.items, options.data_root)
@@ -153,28 +154,48 @@ class Trainer:
         set_rate(self.optimizer_plain, factor)
         self.network.train()
         waited = _Timed(stream)
-        batch, output, taken = method.step(self.network, self._forward, waited, self.fabric.device)
-        loss, parts = total_loss(self.terms, output, batch)
-        self.fabric.backward(loss)
+        loss, parts, last = self._backward(method.rounds(self.network, self._forward, waited, self.fabric.device))
         norm = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
-        self.metric.update(output.logits.detach(), batch.target, batch.ignore_mask)
+        self.metric.update(last.output.logits.detach(), last.batch.target, last.batch.ignore_mask)
         self.position.samples += phase.batch
         self.position.phase_samples += phase.batch
         self.position.steps += 1
-        self.position.next_item += taken
+        self.position.next_item += waited.count
         if self.position.steps % _LOG_EVERY_STEPS == 0:
             seconds = time.perf_counter() - began
             speed = {"samples_per_s": phase.batch / seconds, "wait_share": waited.seconds / seconds}
-            self._log(loss, parts, batch, output, {"rate_factor": factor, "grad_norm": norm, **speed})
+            self._log(loss, parts, last, {"rate_factor": factor, "grad_norm": norm, **speed})
 
-    def _forward(self, image: Tensor, prev_mask: Tensor, points: Tensor) -> ModelOutput:
+    def _backward(self, rounds: Iterator[Round]) -> tuple[Tensor, dict[str, Tensor], Round]:
+        """Backward on each round. Returns the step's loss, the parts of its last round, and that round."""
+        total: Tensor | float = 0.0
+        for part in rounds:
+            loss, parts = total_loss(self.terms, part.output, part.batch)
+            loss = part.weight * loss
+            with self.fabric.no_backward_sync(self.model, enabled=not part.is_last):
+                self.fabric.backward(loss)
+            total = total + loss.detach()
+        assert isinstance(total, Tensor)
+        return total, parts, part
+
+    def _forward(
+        self,
+        image: Tensor,
+        prev_mask: Tensor,
+        points: Tensor,
+        *,
+        gate: Gate = None,
+        focus: FocusBatch | None = None,
+        is_last: bool = True,
+    ) -> ModelOutput:
         if self.recipe.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        output: ModelOutput = self.model(image, prev_mask, points)
+        with self.fabric.no_backward_sync(self.model, enabled=not is_last):
+            output: ModelOutput = self.model(image, prev_mask, points, gate, focus)
         return output
 
     def _clip(self) -> float:
@@ -182,13 +203,11 @@ class Trainer:
         parameters = [p for p in self.network.parameters() if p.grad is not None]
         return float(torch.nn.utils.clip_grad_norm_(parameters, largest if largest > 0 else float("inf")))
 
-    def _log(
-        self, loss: Tensor, parts: dict[str, Tensor], batch: Batch, output: ModelOutput, extra: dict[str, float]
-    ) -> None:
-        iou = batch_iou(output.logits.detach(), batch)
-        record: dict[str, float] = {"loss": float(loss.detach()), **{f"loss/{k}": float(v) for k, v in parts.items()}}
+    def _log(self, loss: Tensor, parts: dict[str, Tensor], last: Round, extra: dict[str, float]) -> None:
+        iou = batch_iou(last.output.logits.detach(), last.batch)
+        record: dict[str, float] = {"loss": float(loss), **{f"loss/{k}": float(v) for k, v in parts.items()}}
         for click_round in range(_MOST_ROUNDS_LOGGED):
-            chosen = batch.click_round == click_round
+            chosen = last.batch.click_round == click_round
             if chosen.any():
                 record[f"iou/round{click_round}"] = float(iou.cpu()[chosen].mean())
         for term in self.terms:
@@ -244,10 +263,10 @@ class Trainer:
 
 
 class _Timed:
-    """An iterator that counts the seconds spent waiting for the next item."""
+    """An iterator that counts items, and the seconds spent waiting for them."""
 
     def __init__(self, items: Iterator[TrainingItem]) -> None:
-        self.items, self.seconds = items, 0.0
+        self.items, self.seconds, self.count = items, 0.0, 0
 
     def __iter__(self) -> Iterator[TrainingItem]:
         return self
@@ -256,4 +275,5 @@ class _Timed:
         began = time.perf_counter()
         item = next(self.items)
         self.seconds += time.perf_counter() - began
+        self.count += 1
         return item

@@ -22,7 +22,9 @@ def make_optimizer(model: InteractiveModel, options: OptimizerPart) -> torch.opt
 
     Each group remembers its own full rate under ``base_lr``.
     """
-    multipliers: Mapping[str, float] = getattr(model, "lr_multipliers", {})
+    multipliers = options.lr_multipliers
+    if multipliers is None:
+        multipliers = getattr(model, "lr_multipliers", {})
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

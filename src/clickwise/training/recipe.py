@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from clickwise.errors import RecipeError
-
-
-class Part(BaseModel):
-    """Base of all parts: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from clickwise.training.parts.base import Part
+from clickwise.training.parts.items import AnyItems, ViewItems
+from clickwise.training.parts.methods import AnyMethod
 
 
 class ModelPart(Part):
@@ -24,7 +21,7 @@ class ModelPart(Part):
     """
 
     architecture: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     encoder_weights: str | None = None
     frozen: tuple[str, ...] = ()
 
@@ -37,101 +34,27 @@ class DataPart(Part):
     sources: dict[str, float]
 
 
-class ViewItems(Part):
-    """Items of our own: whole objects or parts, square views, several kinds of start (`clickwise.data.stream`)."""
-
-    name: Literal["views"] = "views"
-    part_prob: float = Field(0.5, ge=0, le=1)
-    merge_prob: float = Field(0.12, ge=0, le=1)
-    tight_prob: float = Field(0.5, ge=0, le=1)
-    several_prob: float = Field(0.35, ge=0, le=1)
-    rough_prob: float = Field(0.12, ge=0, le=1)
-    clicks_per_sign: int = Field(12, ge=1)
-
-
-class TargetPart(Part):
-    """`clickwise.data.published_targets.TargetRule`, with the values of RITM's recipes."""
-
-    expand_ratio: float = Field(0.1, ge=0)
-    positive_erode_prob: float = Field(0.9, ge=0, le=1)
-    positive_erode_iters: int = Field(3, ge=0)
-    positive_erode_keep: int = Field(10, ge=0)
-    merge_objects_prob: float = Field(0.15, ge=0, le=1)
-    max_num_merged_objects: int = Field(2, ge=2)
-    use_hierarchy: bool = False
-    hierarchy_stop_prob: float = Field(0.5, ge=0, le=1)
-    small_child_share: float = Field(0.1, ge=0, le=1)
-    max_disabled_children: int = Field(3, ge=0)
-    soft_targets: bool = False
-
-
-class PointsPart(Part):
-    """`clickwise.data.point_sampler.PointRule`, with the values of RITM's recipes."""
-
-    max_num_points: int = Field(24, ge=1)
-    prob_gamma: float = Field(0.80, ge=0, le=1)
-    negative_bg_prob: float = Field(0.1, ge=0, le=1)
-    negative_other_prob: float = Field(0.4, ge=0, le=1)
-    negative_border_prob: float = Field(0.5, ge=0, le=1)
-    first_click_center: bool = False
-    first_click_order: float = 0.0
-    only_one_first_click: bool = False
-    sfc_inner_k: float = 1.7
-    sfc_full_inner_prob: float = Field(0.0, ge=0, le=1)
-
-
-class PublishedItems(Part):
-    """Items as RITM's release makes them (`clickwise.data.published_items`); defaults of its COCO+LVIS recipes.
-
-    chain: name in `clickwise.data.published_augment.CHAINS`. min_object_area: pixels in the view.
-    """
-
-    name: Literal["published"] = "published"
-    chain: Literal["coco_lvis", "sbd", "coco_lvis_validation", "sbd_validation"] = "coco_lvis"
-    keep_background_prob: float = Field(0.05, le=1)
-    min_object_area: int = Field(1000, ge=0)
-    target: TargetPart = TargetPart()
-    points: PointsPart = PointsPart()
-
-
-class RollingMethod(Part):
-    """A rolling batch: each slot keeps its picture for 1..len(life) steps; every forward pass carries gradient."""
-
-    name: Literal["rolling"] = "rolling"
-    life: tuple[float, ...] = (0.15, 0.2, 0.3, 0.25, 0.1)
-    centre_prob: float = Field(0.45, ge=0, le=1)
-    floor: float = Field(0.4, ge=0, le=1)
-
-
-class IterativeMethod(Part):
-    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step.
-
-    clicks_on_ignored: in those rounds pixels without truth count as background (the release; its data has none).
-    """
-
-    name: Literal["iterative"] = "iterative"
-    max_next_clicks: int = Field(3, ge=0)
-    prev_mask_drop_prob: float = Field(0.0, ge=0, le=1)
-    clicks_on_ignored: bool = True
-
-
 class LossTerm(Part):
-    """One term: ``loss`` of `clickwise.losses` on one of the model's outputs, times ``weight``."""
+    """One term: ``weight`` times ``loss`` of `clickwise.losses` on ``output``, a name in `clickwise.training.views`."""
 
     loss: str
     weight: float = 1.0
-    output: Literal["logits", "aux_logits"] = "logits"
-    options: dict[str, Any] = {}
+    output: str = "logits"
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class OptimizerPart(Part):
-    """lr is multiplied per parameter by the model's ``lr_multipliers``. clip_norm 0 = no clipping."""
+    """lr is multiplied per parameter by ``lr_multipliers`` (prefix of names -> factor; None = the model's own).
+
+    clip_norm 0 = no clipping.
+    """
 
     name: Literal["adam", "adamw"] = "adam"
     lr: float = Field(5e-4, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float = Field(0.0, ge=0)
+    lr_multipliers: dict[str, float] | None = None
 
 
 class SchedulePart(Part):
@@ -175,8 +98,8 @@ class Recipe(Part):
     seed: int = 0
     model: ModelPart
     data: DataPart
-    items: Annotated[ViewItems | PublishedItems, Field(discriminator="name")] = ViewItems()
-    method: Annotated[RollingMethod | IterativeMethod, Field(discriminator="name")]
+    items: AnyItems = ViewItems()
+    method: AnyMethod
     losses: tuple[LossTerm, ...]
     optimizer: OptimizerPart = OptimizerPart()
     schedule: SchedulePart = SchedulePart()
@@ -251,7 +174,7 @@ def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
             raise RecipeError(f"--set {assignment}: there is no key {wrong}; nearest: {', '.join(near)}") from None
 
 
-_FREE_FORM = frozenset({"model.params", "data.sources"})
+_FREE_FORM = frozenset({"model.params", "data.sources", "optimizer.lr_multipliers"})
 """Dictionaries whose keys are checked by whoever reads them."""
 
 

@@ -7,11 +7,27 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clickwise.data.stream import TrainingItem
 from clickwise.losses import Loss
-from clickwise.models.interface import InteractiveModel, ModelOutput
+from clickwise.models.interface import Gate, InteractiveModel, ModelOutput, RefiningModel
+
+
+@dataclass(slots=True)
+class FocusBatch:
+    """A window of each item, for models with a second stage; h, w need not be H, W.
+
+    image (B, 3, h, w) in [0, 1]; points (B, 2N, 3) in pixels of the window; roi (B, 5) rows (item, x1, y1, x2, y2) in
+    pixels of the whole view; target, trimap (B, 1, h, w) float (trimap: 1 near the object's border); ignore_mask bool.
+    """
+
+    image: Tensor
+    points: Tensor
+    roi: Tensor
+    target: Tensor
+    trimap: Tensor
+    ignore_mask: Tensor
 
 
 @dataclass(slots=True)
@@ -28,23 +44,47 @@ class Batch:
     target: Tensor
     ignore_mask: Tensor
     click_round: Tensor
+    focus: FocusBatch | None = None
+
+
+@dataclass(slots=True)
+class Round:
+    """One forward pass with gradient: its loss counts ``weight`` times. is_last: as given to `Forward`."""
+
+    batch: Batch
+    output: ModelOutput
+    weight: float = 1.0
+    is_last: bool = True
 
 
 class Forward(Protocol):
     """The network as the loop wraps it (precision, memory format, distribution)."""
 
-    def __call__(self, image: Tensor, prev_mask: Tensor, points: Tensor) -> ModelOutput:
-        """Logits for image (B, 3, H, W), prev_mask (B, 1, H, W) and points (B, 2N, 3)."""
+    def __call__(
+        self,
+        image: Tensor,
+        prev_mask: Tensor,
+        points: Tensor,
+        *,
+        gate: Gate = None,
+        focus: FocusBatch | None = None,
+        is_last: bool = True,
+    ) -> ModelOutput:
+        """Logits for image (B, 3, H, W), prev_mask (B, 1, H, W) and points (B, 2N, 3).
+
+        focus: windows that the model's second stage refines too. is_last: False when the same step runs another pass
+        with gradient afterwards; processes then exchange gradients only once.
+        """
         ...
 
 
 class TrainingMethod(Protocol):
     """How items become steps. One instance per phase and process."""
 
-    def step(
+    def rounds(
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device
-    ) -> tuple[Batch, ModelOutput, int]:
-        """One forward pass with gradient: batch, answer, number of items taken from the stream."""
+    ) -> Iterator[Round]:
+        """The passes with gradient of one step; the loop runs backward on each before it asks for the next one."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -56,14 +96,44 @@ class TrainingMethod(Protocol):
         ...
 
 
+class TwoStages(nn.Module):
+    """Both stages of a network as one module, so that whatever wraps modules (precision, DDP) sees one forward pass."""
+
+    def __init__(self, network: InteractiveModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate, focus: FocusBatch | None
+    ) -> ModelOutput:
+        """The network's answer; with ``focus`` its windows are refined as well."""
+        output: ModelOutput = self.network(image, prev_mask, points, gate=gate)
+        if focus is not None:
+            assert isinstance(self.network, RefiningModel)
+            assert output.feature is not None
+            refined, boundary, _ = self.network.refine(
+                focus.image, focus.points, output.feature, output.logits, focus.roi
+            )
+            output.refined_logits, output.boundary_logits = refined, boundary
+        return output
+
+
+class View(Protocol):
+    """What a loss is called with: see `clickwise.training.views`."""
+
+    def __call__(self, output: ModelOutput, batch: Batch) -> tuple[Any, ...]:
+        """Arguments of the loss."""
+        ...
+
+
 @dataclass(frozen=True)
 class WeightedLoss:
-    """A loss on one output of the model."""
+    """A loss on a view of the model's answer."""
 
     name: str
     loss: Loss
     weight: float
-    output: str
+    view: View
 
 
 def total_loss(terms: Sequence[WeightedLoss], output: ModelOutput, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -71,8 +141,7 @@ def total_loss(terms: Sequence[WeightedLoss], output: ModelOutput, batch: Batch)
     parts: dict[str, Tensor] = {}
     total = torch.zeros((), device=batch.target.device)
     for term in terms:
-        logits = getattr(output, term.output)
-        value = term.loss(logits.float(), batch.target, batch.ignore_mask).mean()
+        value = term.loss(*term.view(output, batch)).mean()
         parts[term.name] = value.detach()
         total = total + term.weight * value
     return total, parts

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from clickwise.training.methods.iterative import Iterative
 from clickwise.training.methods.rolling import Rolling
-from clickwise.training.recipe import IterativeMethod, Part, RollingMethod
+from clickwise.training.parts.base import Part
+from clickwise.training.parts.methods import IterativeMethod, RollingMethod
 from clickwise.training.step import TrainingMethod
 
 METHODS: Mapping[type[Part], Callable[..., TrainingMethod]] = MappingProxyType(

@@ -18,9 +18,9 @@ from torch import Tensor
 from clickwise.clicks.training_click import draw_training_click
 from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.errors import RecipeError
-from clickwise.models.interface import InteractiveModel, ModelOutput
-from clickwise.training.recipe import IterativeMethod
-from clickwise.training.step import Batch, Forward
+from clickwise.models.interface import InteractiveModel
+from clickwise.training.parts.methods import IterativeMethod
+from clickwise.training.step import Batch, Forward, Round
 
 _ROUNDS, _CLICKS = 1, 2
 """Spawn keys of the two generators; unlike a plain list of numbers they never meet the seeds of items."""
@@ -35,10 +35,10 @@ class Iterative:
         self.rounds_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ROUNDS,)))
         self.clicks_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_CLICKS, rank)))
 
-    def step(
+    def rounds(
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device
-    ) -> tuple[Batch, ModelOutput, int]:
-        """Rounds without gradient, then one forward pass with it. Returns batch, answer, number of items taken."""
+    ) -> Iterator[Round]:
+        """Passes without gradient, then one with it."""
         data = stack_items([next(items) for _ in range(self.batch)])
         self._check_rows(data.points)
         rounds = int(self.rounds_rng.integers(self.options.max_next_clicks + 1))
@@ -52,7 +52,7 @@ class Iterative:
         )
         if rounds:
             self._play(rounds, data, batch, model, forward)
-        return batch, forward(batch.image, batch.prev_mask, batch.points), self.batch
+        yield Round(batch, forward(batch.image, batch.prev_mask, batch.points))
 
     @torch.no_grad()
     def _play(self, rounds: int, data: TrainingItem, batch: Batch, model: InteractiveModel, forward: Forward) -> None:

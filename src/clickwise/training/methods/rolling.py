@@ -15,9 +15,9 @@ import torch
 
 from clickwise.clicks.sampling import DepthRule, draw_error_click, put_click
 from clickwise.data.stream import TrainingItem, stack_items
-from clickwise.models.interface import InteractiveModel, ModelOutput
-from clickwise.training.recipe import RollingMethod
-from clickwise.training.step import Batch, Forward
+from clickwise.models.interface import InteractiveModel
+from clickwise.training.parts.methods import RollingMethod
+from clickwise.training.step import Batch, Forward, Round
 
 _FIELDS = ("image", "object_mask", "ignore_mask", "points", "prev_mask")
 
@@ -34,11 +34,11 @@ class Rolling:
         self.steps_left: list[int] = []
         self.round: list[int] = []
 
-    def step(
+    def rounds(
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device
-    ) -> tuple[Batch, ModelOutput, int]:
-        """One forward pass with gradient. Returns batch, answer and the number of items taken from the stream."""
-        taken = self._refill(items)
+    ) -> Iterator[Round]:
+        """One forward pass with gradient."""
+        self._refill(items)
         data = stack_items(self.slots)
         batch = Batch(
             image=data.image.to(device).float().div_(255),
@@ -50,10 +50,9 @@ class Rolling:
         )
         output = forward(batch.image, batch.prev_mask, batch.points)
         self._advance(torch.sigmoid(output.logits.detach().float()).cpu())
-        return batch, output, taken
+        yield Round(batch, output)
 
-    def _refill(self, items: Iterator[TrainingItem]) -> int:
-        taken = 0
+    def _refill(self, items: Iterator[TrainingItem]) -> None:
         shares = np.array(self.options.life) / sum(self.options.life)
         for slot in range(self.batch):
             is_new = slot >= len(self.slots)
@@ -67,8 +66,6 @@ class Rolling:
                 self.round.append(0)
             else:
                 self.slots[slot], self.steps_left[slot], self.round[slot] = item, life, 0
-            taken += 1
-        return taken
 
     def _advance(self, probs: torch.Tensor) -> None:
         """Previous mask, next click and remaining life of every slot; one without error is done."""

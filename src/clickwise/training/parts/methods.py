@@ -1,0 +1,34 @@
+"""Kinds of training methods. A new kind is a class here, its name in `AnyMethod`, and a line in `methods.METHODS`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clickwise.training.parts.base import Part
+
+
+class RollingMethod(Part):
+    """A rolling batch: each slot keeps its picture for 1..len(life) steps; every forward pass carries gradient."""
+
+    name: Literal["rolling"] = "rolling"
+    life: tuple[float, ...] = (0.15, 0.2, 0.3, 0.25, 0.1)
+    centre_prob: float = Field(0.45, ge=0, le=1)
+    floor: float = Field(0.4, ge=0, le=1)
+
+
+class IterativeMethod(Part):
+    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step.
+
+    clicks_on_ignored: in those rounds pixels without truth count as background (the release; its data has none).
+    """
+
+    name: Literal["iterative"] = "iterative"
+    max_next_clicks: int = Field(3, ge=0)
+    prev_mask_drop_prob: float = Field(0.0, ge=0, le=1)
+    clicks_on_ignored: bool = True
+
+
+AnyMethod = Annotated[RollingMethod | IterativeMethod, Field(discriminator="name")]
+"""The kind is told by the key ``name``."""
