@@ -139,6 +139,12 @@ def picture() -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def iglr() -> InteractiveModel:
+    torch.manual_seed(0)
+    return tame(build_model("iglr-segformer-b0"))
+
+
 CLICKS = ((20, 18, True), (40, 6, False), (30, 30, True))
 
 
@@ -165,6 +171,8 @@ def objective_at_clicks(predictor: Predictor, probs: np.ndarray[Any, Any]) -> fl
         ("clickwise-s", "RGB-BRS"),
         ("clickwise-s", "DistMap-BRS"),
         ("clickwise-s", "f-BRS-B"),
+        ("iglr-segformer-b0", "RGB-BRS"),
+        ("iglr-segformer-b0", "DistMap-BRS"),
     ],
 )
 def test_answers_agree_better_with_the_clicks(
@@ -173,15 +181,17 @@ def test_answers_agree_better_with_the_clicks(
     hrnet: InteractiveModel,
     deeplab: InteractiveModel,
     small: InteractiveModel,
+    iglr: InteractiveModel,
     picture: np.ndarray[Any, Any],
 ) -> None:
-    model = {"ritm-hrnet18s": hrnet, "ritm-resnet34": deeplab, "clickwise-s": small}[architecture]
+    models = {"ritm-hrnet18s": hrnet, "ritm-resnet34": deeplab, "clickwise-s": small, "iglr-segformer-b0": iglr}
+    model = models[architecture]
     settings: dict[str, Any] = {"zoom": False, "extra": {"brs_calls": 3, "brs_min_iou_diff": 0.0}}
     if mode in FEATURE_MODES and architecture == "clickwise-s":
         with pytest.raises(OptionError, match="RGB-BRS"):
             clicked(Predictor(model, chain=mode, **settings), picture)
         return
-    plain = clicked(Predictor(model, zoom=False), picture, 1)
+    plain = clicked(Predictor(model, chain="zoom_flip", zoom=False), picture, 1)
     refined = clicked(Predictor(model, chain=mode, **settings), picture, 1)
     np.testing.assert_allclose(plain.prediction.probs, refined.prediction.probs, atol=1e-6)
     plain.click(*CLICKS[1])
@@ -191,6 +201,51 @@ def test_answers_agree_better_with_the_clicks(
     assert after < before
     assert 1 < refined.prediction.forwards <= 6
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_gate_opens_with_the_second_click_or_a_mask(
+    iglr: InteractiveModel, picture: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates: list[Any] = []
+    original = type(iglr).logits_from_maps  # type: ignore[attr-defined]
+
+    def watched(self: Any, image: Any, mask: Any, maps: Any, gate: Any = None) -> Any:
+        gates.append(gate)
+        return original(self, image, mask, maps, gate)
+
+    monkeypatch.setattr(type(iglr), "logits_from_maps", watched)
+    settings: dict[str, Any] = {"zoom": False, "extra": {"brs_calls": 1}}
+    predictor = clicked(Predictor(iglr, chain="DistMap-BRS", **settings), picture, 1)
+    assert gates == [0.0]
+    gates.clear()
+    predictor.click(*CLICKS[1])
+    assert set(gates) == {1.0}
+    gates.clear()
+    predictor.set_mask(np.ones(picture.shape[:2], dtype=bool))
+    predictor.click(*CLICKS[0])
+    assert gates == [1.0]
+
+
+def test_a_model_that_looks_at_the_clicks_otherwise_too(small: InteractiveModel, picture: np.ndarray[Any, Any]) -> None:
+    """As SRAFS: its masks are made of mask and clicks once per click, and go in instead of the previous mask."""
+    asked: list[Any] = []
+
+    class Pointed(type(small)):  # type: ignore[misc]
+        def mask_maps(self, image: Any, prev_mask: Any, points: Any, gate: Any) -> Any:
+            asked.append((tuple(prev_mask.shape), tuple(points.shape), gate, torch.is_grad_enabled()))
+            return 0 * prev_mask + 0.25, 0.5
+
+        def logits_from_maps(self, image: Any, prev_mask: Any, click_maps: Any, gate: Any = None) -> Any:
+            assert gate == 0.5
+            assert bool((prev_mask == 0.25).all())
+            return super().logits_from_maps(image, prev_mask, click_maps)
+
+    model = Pointed(disk_radius=5.0, attention_width=192, attention_blocks=3, decoder_widths=(96, 64, 48, 24)).eval()
+    model.load_state_dict(small.state_dict())
+    clicked(Predictor(model, chain="RGB-BRS", zoom=False, extra={"brs_calls": 2}), picture, 2)
+    assert len(asked) == 2
+    assert asked[0][0] == (2, 1, 40, 56)
+    assert asked[0][2:] == (None, False)
 
 
 @pytest.mark.parametrize("architecture", ["ritm-hrnet18s", "ritm-resnet34"])
@@ -296,6 +351,6 @@ def test_what_cannot_work_is_said(hrnet: InteractiveModel, picture: np.ndarray[A
 
     with pytest.raises(OptionError, match="gradients"):
         clicked(Predictor(Bare(), chain="f-BRS-B"), picture, 1)
-    with pytest.raises(OptionError, match="no place C"):
+    with pytest.raises(OptionError, match="no place C; use f-BRS-A, f-BRS-B, RGB-BRS, DistMap-BRS or NoBRS"):
         clicked(Predictor(build_model("ritm-hrnet18s", ocr_width=0), chain="f-BRS-C"), picture, 1)
     assert not torch.is_inference_mode_enabled()

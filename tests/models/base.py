@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clickwise.clicks.encoding import mirrored
 from clickwise.errors import ClickwiseError, ModelError
-from clickwise.models.interface import InteractiveModel, ModelOutput
+from clickwise.models.interface import Gate, InteractiveModel, MapModel, ModelOutput, PointedMapModel
 from clickwise.models.registry import build_model
 from clickwise.weights.load import load_model
 
@@ -115,6 +115,23 @@ class ModelContract:
         image, prev_mask, points = self.inputs(*self.sizes[-1])
         other = image.flip(3), prev_mask.flip(3), mirrored(points, image.shape[3])
         self.same(flip_average(model, *other).flip(3), flip_average(model, image, prev_mask, points))
+
+    @torch.no_grad()
+    def test_entrance_behind_the_click_maps(self, model: InteractiveModel) -> None:
+        """What RGB-BRS and DistMap-BRS use: the same answer in steps, at the first click and later."""
+        if not isinstance(model, MapModel):
+            pytest.skip("has no entrance behind its click maps")
+        image, prev_mask, points = self.inputs(*self.sizes[-1])
+        normalised, size = model.normalised(image), image.shape[2:]
+        gates: tuple[Gate, ...] = (0.0, 1.0) if model.capabilities.has_gate else (None,)
+        for gate in gates:
+            masks, opened = prev_mask, gate
+            if isinstance(model, PointedMapModel):
+                masks, opened = model.mask_maps(normalised, prev_mask, points, gate)
+            maps = model.click_maps(points, size)
+            assert maps.shape == (1, 2, *size)
+            found = model.logits_from_maps(normalised, masks, maps, opened).logits
+            self.same(found, model(image, prev_mask, points, gate=gate).logits)
 
     def test_trains(self) -> None:
         model = self.build().train()

@@ -142,7 +142,7 @@ class ClickwiseS(InteractiveModel):
         """Disks (B, 2, H, W) of positive and negative clicks."""
         return disk_maps(points, self.disk_radius, (size[0], size[1]))
 
-    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
         """The network behind the click maps; see `clickwise.models.interface.MapModel`."""
         height, width = image.shape[2:]
         # Sizes that stride 32 does not divide are padded here, right and below, and cut off again at the end.

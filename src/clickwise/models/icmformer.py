@@ -71,7 +71,7 @@ class ICMFormer(InteractiveModel):
         """Disks (B, 2, H, W) of positive and negative clicks."""
         return disk_maps(points, self.click_radius, (size[0], size[1]))
 
-    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
         """The network behind the click maps; see `clickwise.models.interface.MapModel`."""
         hints = torch.cat([prev_mask, click_maps.to(image.dtype)], dim=1)
         logits = self.small_logits(image, hints)
@@ -217,9 +217,11 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
 _register = partial(Architecture, source="iCMFormer, ICCV 2023 Workshops")
 
 
-def _vit(name: str, *, patch: int, width: int, depth: int, heads: int, neck: tuple[int, ...]) -> Architecture:
+def _vit(
+    name: str, *, patch: int, width: int, depth: int, heads: int, neck: tuple[int, ...], head_channels: int = 256
+) -> Architecture:
     sizes = {"patch": patch, "width": width, "depth": depth, "heads": heads}
-    params = {**sizes, "image_size": [448, 448], "neck_channels": list(neck), "head_channels": 256, **_COMMON}
+    params = {**sizes, "image_size": [448, 448], "neck_channels": list(neck), "head_channels": head_channels, **_COMMON}
     return _register(name=name, build=ICMFormerViT, params=params, native_size=(448, 448))
 
 
@@ -230,6 +232,8 @@ def _swin(name: str, *, width: int, heads: tuple[int, ...], head_channels: int, 
 
 
 ARCHITECTURES = (
+    # Not in the paper: the widths of SimpleClick's xtiny, for machines without an accelerator and for comparisons.
+    _vit("icmformer-vit-xtiny", patch=16, width=160, depth=8, heads=4, neck=(96, 192, 288, 384), head_channels=128),
     _vit("icmformer-vit-b", patch=16, width=768, depth=12, heads=12, neck=(128, 256, 512, 1024)),
     _vit("icmformer-vit-l", patch=16, width=1024, depth=24, heads=16, neck=(192, 384, 768, 1536)),
     _vit("icmformer-vit-h", patch=14, width=1280, depth=32, heads=16, neck=(240, 480, 960, 1920)),

@@ -6,7 +6,7 @@ learning-rate factors from ``lr_multipliers``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -69,11 +69,24 @@ class IglrModel(InteractiveModel):
 
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
         """The coarse stage: logits (= coarse_logits) at image size and the decoder feature at stride 4."""
+        clicks = self.click_maps(points, image.shape[2:])
+        return self.logits_from_maps(self.normalised(image), prev_mask, clicks, gate_values(gate, points))
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """Image in [0, 1] -> mean 0, deviation 1 (over ImageNet)."""
         assert isinstance(self.image_mean, Tensor)
         assert isinstance(self.image_std, Tensor)
-        clicks = disk_maps(points, self.click_radius, (image.shape[2], image.shape[3])).to(image.dtype)
-        normalised = (image - self.image_mean) / self.image_std
-        maps = self.fusion(self.backbone, normalised, clicks, prev_mask, gate_values(gate, points))
+        return (image - self.image_mean) / self.image_std
+
+    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
+        """Disks (B, 2, H, W) of positive and negative clicks."""
+        return disk_maps(points, self.click_radius, (size[0], size[1]))
+
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
+        """The coarse stage behind the click maps; see `clickwise.models.interface.MapModel`."""
+        opened = torch.as_tensor(1.0 if gate is None else gate, dtype=prev_mask.dtype, device=prev_mask.device)
+        strength = opened.expand(len(prev_mask))
+        maps = self.fusion(self.backbone, image, click_maps.to(image.dtype), prev_mask, strength)
         small, feature = self.head(maps)
         logits = F.interpolate(small, size=image.shape[2:], mode="bilinear", align_corners=True)
         return ModelOutput(logits, coarse_logits=logits, feature=feature)

@@ -126,7 +126,7 @@ class RitmModel(InteractiveModel):
         draw = disk_maps if self.options.click_maps == "disks" else tanh_distance_maps
         return draw(points, self.options.click_radius, (size[0], size[1]))
 
-    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
         """The network behind the click maps (B, 2, H, W): image (B, 3, H, W) normalised, prev_mask (B, 1, H, W)."""
         size = image.shape[2:]
         main, auxiliary = self.small_logits(*self.fused(image, prev_mask, click_maps))

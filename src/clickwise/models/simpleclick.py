@@ -105,7 +105,7 @@ class SimpleClickModel(InteractiveModel):
         draw = disk_maps if self.click_map_kind == "disks" else tanh_distance_maps
         return draw(points, self.click_radius, (size[0], size[1]))
 
-    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor) -> ModelOutput:
+    def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
         """The network behind the click maps (B, 2, H, W): image (B, 3, H, W) normalised, prev_mask (B, 1, H, W)."""
         hints = click_maps.to(image.dtype)
         if self.with_prev_mask:

@@ -2,7 +2,8 @@
 
 RGB-BRS varies the image, DistMap-BRS the two click maps, f-BRS-A/B/C a scale and a bias per channel of inner features
 at an early, middle or late place of the network (protocol 7; objective and minimiser: `clickwise.inference.brs`). The
-variables go on from click to click in `PredictorState.memory`, so that undo restores them with everything else.
+variables go on from click to click in `PredictorState.memory`, so that undo restores them with everything else. A
+network of two stages gives its coarse answer here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from clickwise.inference.options import InferenceOptions
 from clickwise.inference.state import PredictorState
 from clickwise.inference.steps import View
 from clickwise.inference.window import Frame
-from clickwise.models.interface import FeatureModel, FeaturePlace, InteractiveModel, MapModel
+from clickwise.models.interface import FeatureModel, FeaturePlace, InteractiveModel, MapModel, PointedMapModel
 
 INPUT_CLICKS, FEATURE_CLICKS = 5, 8
 """So many clicks the network sees (published ``net_clicks_limit``); `InferenceOptions.net_clicks_limit` overrides."""
@@ -65,11 +66,12 @@ class BrsMemory:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A batch (1, or 2 with the mirror image) on the network's device; image in [0, 1]."""
+    """A batch (1, or 2 with the mirror image) on the network's device; image in [0, 1]. gate: see `Gate`."""
 
     image: Tensor
     prev_mask: Tensor
     points: Tensor
+    gate: float | None = None
 
 
 class Method(ABC):
@@ -107,8 +109,8 @@ class InputMethod(Method):
         """Both need the entrance behind the click maps."""
         if not isinstance(model, MapModel):
             raise OptionError(
-                f"{self.name} needs a network that can be entered behind its click maps; {model.architecture} offers "
-                "no such entrance; use NoBRS"
+                f"{self.name} needs a network that can be entered behind its click maps; {_called(model)} offers no "
+                f"such entrance; {_instead(model)}"
             )
 
     def prepare(
@@ -120,6 +122,9 @@ class InputMethod(Method):
         with torch.no_grad():
             image = model.normalised(inputs.image)
             maps = model.click_maps(inputs.points, size).to(image.dtype)
+            mask, gate = inputs.prev_mask, inputs.gate
+            if isinstance(model, PointedMapModel):
+                mask, gate = model.mask_maps(image, mask, inputs.points, gate)
         shape = (1, 3 if self.on_image else 2, *size)
 
         def answer(variables: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,9 +133,9 @@ class InputMethod(Method):
                 offset = torch.cat([offset, offset.flip(3)])
             penalty, offset = input_penalty(offset), offset.to(image.dtype)
             if self.on_image:
-                output = model.logits_from_maps(image + offset, inputs.prev_mask, maps)
+                output = model.logits_from_maps(image + offset, mask, maps, gate)
             else:
-                output = model.logits_from_maps(image, inputs.prev_mask, maps + offset)
+                output = model.logits_from_maps(image, mask, maps + offset, gate)
             return output.logits.float(), penalty
 
         return shape[1] * shape[2] * shape[3], answer, None
@@ -152,8 +157,8 @@ class FeatureMethod(Method):
         """HRNet and DeepLab have the places."""
         if not isinstance(model, FeatureModel) or self.place not in model.feature_places:
             raise OptionError(
-                f"{self.name} changes features of RITM's HRNet and DeepLab; {model.architecture} has no place "
-                f"{self.place}; use RGB-BRS, DistMap-BRS or NoBRS"
+                f"{self.name} changes features of RITM's HRNet and DeepLab; {_called(model)} has no place "
+                f"{self.place}; {_instead(model)}"
             )
 
     def prepare(
@@ -178,6 +183,17 @@ class FeatureMethod(Method):
             return model.logits_after(self.place, changed, carried, size).float(), scale_bias_penalty(scale, bias)
 
         return 2 * channels, answer, found
+
+
+def _called(model: InteractiveModel) -> str:
+    return model.architecture or type(model).__name__
+
+
+def _instead(model: InteractiveModel) -> str:
+    """What to do: the modes that this network can run."""
+    modes = [f"f-BRS-{place}" for place in model.feature_places] if isinstance(model, FeatureModel) else []
+    modes += ["RGB-BRS", "DistMap-BRS"] if isinstance(model, MapModel) else []
+    return f"use {', '.join(modes)} or NoBRS" if modes else "use NoBRS"
 
 
 def _run(method: Method, engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions) -> ChainResult:
@@ -221,7 +237,10 @@ def _one_view(
     image, prev_mask, points = network_input(engine, frame, state, options, view)
     home = next(model.parameters())
     mask = torch.zeros_like(image[:, :1]) if prev_mask is None else prev_mask
-    inputs = Inputs(image.to(home), mask.to(home), points.to(home.device))
+    gate = None
+    if engine.capabilities.has_gate:
+        gate = 1.0 if len(state.clicks) > 1 or state.from_mask else 0.0
+    inputs = Inputs(image.to(home), mask.to(home), points.to(home.device), gate)
     clicks_done, limit = len(state.clicks), options.net_clicks_limit or method.clicks_limit
     reusable = memory is not None and memory.view == view and clicks_done > limit
     known = memory if memory is None or reusable else replace(memory, features=None)
