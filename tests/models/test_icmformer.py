@@ -15,6 +15,7 @@ from clickwise.errors import CheckpointError, OptionError
 from clickwise.models.backbones.imagenet import DERIVED_ENDINGS
 from clickwise.models.backbones.swin import Swin, WindowAttention, _barred_pairs
 from clickwise.models.fusion.cross_attention import CrossBlock
+from clickwise.models.icmformer import ICMFormerViT
 from clickwise.models.interface import InteractiveModel, MapModel
 from clickwise.models.registry import build_model
 from clickwise.weights.adapters import adapter_for_architecture
@@ -146,6 +147,16 @@ class TestSwin(ModelContract):
             assert torch.equal(model(*inputs).logits, model(*inputs).logits)
             model.train()
             assert not torch.equal(model(*inputs).logits, model(*inputs).logits)
+
+
+@torch.no_grad()
+def test_our_own_small_size() -> None:
+    model = build_model("icmformer-vit-xtiny", image_size=[64, 64])
+    assert isinstance(model, ICMFormerViT)
+    assert len(model.cross) == 2
+    assert model.parameter_count / 1e6 == pytest.approx(4.55, abs=0.01)
+    inputs = torch.rand(1, 3, 64, 96), None, torch.full((1, 4, 3), -1.0)
+    assert model(*inputs).logits.shape == (1, 1, 64, 96)
 
 
 def test_a_published_file_loads_at_once(golden: Path, tmp_path: Path) -> None:
