@@ -6,14 +6,12 @@ import importlib.util
 import re
 import shlex
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-import typer
 
 from clickwise.assets import sample
-from clickwise.cli.main import COMMANDS
+from clickwise.cli.main import COMMANDS, _load
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -49,9 +47,11 @@ def test_commands_in_the_documentation_exist(line: str) -> None:
         assert words[0] in {"--help", "--version"}
         return
     assert words[0] in COMMANDS
-    app = typer.Typer(add_completion=False)
-    app.command(words[0])(getattr(import_module(f"clickwise.cli.{words[0]}"), words[0]))
-    known = {name for parameter in typer.main.get_command(app).params for name in parameter.opts}
+    command = _load(words[0])
+    if hasattr(command, "commands"):
+        assert words[1] in command.commands
+        command = command.commands[words[1]]
+    known = {name for parameter in command.params for name in parameter.opts}
     used = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
     assert used <= known | {"--help"}
 

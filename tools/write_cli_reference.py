@@ -24,18 +24,30 @@ follows here.
 
 def reference() -> str:
     """The whole page."""
-    return "\n".join([HEADING, *(section(name, summary) for name, summary in COMMANDS.items())])
+    return "\n".join([HEADING, *(part for name, summary in COMMANDS.items() for part in sections(name, summary))])
 
 
-def section(name: str, summary: str) -> str:
+def sections(name: str, summary: str) -> Iterator[str]:
+    """One section for a command, one per sub-command for a group."""
+    found = getattr(import_module(f"clickwise.cli.{name}"), name)
+    if not isinstance(found, typer.Typer):
+        yield section(name, summary, found)
+        return
+    for command in found.registered_commands:
+        assert command.callback is not None
+        first, _, _ = inspect.cleandoc(command.callback.__doc__ or "").partition("\n")
+        yield section(f"{name} {command.name}", first, command.callback)
+
+
+def section(name: str, summary: str, function: Callable[..., Any]) -> str:
     """One command: summary, description, table of arguments and options."""
-    function = getattr(import_module(f"clickwise.cli.{name}"), name)
     text = inspect.cleandoc(function.__doc__ or "")
     rows = list(parameters(name, function))
     usage = " ".join([name, *(names for names, *_ in rows if not names.startswith("`-"))]).replace("`", "")
     table = ["| option | meaning | default |", "|---|---|---|"]
     table += [f"| {escape(names)} | {escape(meaning)} | {escape(default)} |" for names, meaning, default in rows]
-    return f"## clickwise {name}\n\n{summary}\n\n```text\nclickwise {usage} [OPTIONS]\n```\n\n{text}\n\n" + "\n".join(
+    text = "" if text == summary else f"{text.removeprefix(summary).strip()}\n\n"
+    return f"## clickwise {name}\n\n{summary}\n\n```text\nclickwise {usage} [OPTIONS]\n```\n\n{text}" + "\n".join(
         [*table, ""]
     )
 

@@ -1,7 +1,8 @@
 """The command ``clickwise``: which sub-commands there are, and how every failure becomes one line and an exit code.
 
 A new command is one file, ``cli/<name>.py`` with a typer function of that name, and one line in `COMMANDS`. The file is
-imported only when its command is asked for, so that ``clickwise --help`` stays instant.
+imported only when its command is asked for, so that ``clickwise --help`` stays instant. A group of commands
+(``clickwise data``) is a package with a `typer.Typer` of that name instead.
 
 Exit codes: 0 done, 1 a fault in clickwise itself, 2 bad input or a machine that refuses (disk full, no permission), 130
 after Ctrl-C. Set ``CLICKWISE_DEBUG=1`` for tracebacks.
@@ -26,6 +27,7 @@ COMMANDS = {
     "segment": "A mask of the object you click on.",
     "evaluate": "NoC tables: how many clicks a model needs on a data set.",
     "train": "Train a model from a recipe.",
+    "data": "Data sets on this machine: build, check, pack and look at them.",
     "models": "Architectures and weights: size, licence, published NoC.",
     "download": "Fetch published weights into the cache.",
     "convert": "Turn a published .pth file into our own format.",
@@ -38,6 +40,8 @@ EXTRAS = {
     "lightning_fabric": ("lightning-fabric", "train"),
     "tensorboard": ("tensorboard", "train"),
     "matplotlib": ("matplotlib", "plots"),
+    "pycocotools": ("pycocotools", "data"),
+    "shapely": ("shapely", "data"),
 }
 """Import name of an optional dependency -> (package, extra)."""
 
@@ -45,10 +49,12 @@ DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def _load(name: str) -> Any:
-    """The real command behind a name: imports ``clickwise.cli.<name>``."""
-    function = getattr(import_module(f"clickwise.cli.{name}"), name)
+    """The real command or group behind a name: imports ``clickwise.cli.<name>``."""
+    found = getattr(import_module(f"clickwise.cli.{name}"), name)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(function)
+    alone.command(name)(found)
     return typer.main.get_command(alone)
 
 

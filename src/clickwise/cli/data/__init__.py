@@ -1,0 +1,17 @@
+"""``clickwise data``: one file per sub-command, each with a typer function, and one line here.
+
+The files import nothing heavy when they are loaded, as all commands.
+"""
+
+from __future__ import annotations
+
+import typer
+
+data = typer.Typer(name="data", add_completion=False)
+
+
+@data.callback(invoke_without_command=True)
+def _group(ctx: typer.Context) -> None:
+    """Data sets on this machine: build, check, pack and look at them."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
