@@ -37,7 +37,10 @@ def evaluate(
     eval_mode: Annotated[str, typer.Option(help="Window size: cvpr (published), fixedS or fixedH,W.")] = "cvpr",
     cf_n: Annotated[int | None, typer.Option(help="Cascade: refinement steps per click.")] = None,
     cf_click: Annotated[int | None, typer.Option(help="Cascade: clicks up to this one are refined.")] = None,
-    acf: Annotated[bool, typer.Option("--acf", help="Cascade: stop refining when the mask no longer changes.")] = False,
+    acf: Annotated[
+        bool | None,
+        typer.Option("--acf/--no-acf", help="Cascade: stop refining when the mask no longer changes, or never."),
+    ] = None,
     infer_size: Annotated[int | None, typer.Option(help="Local refinement: coarse input size.")] = None,
     target_crop_r: Annotated[float | None, typer.Option(help="Local refinement: expansion of the target crop.")] = None,
     focus_crop_r: Annotated[float | None, typer.Option(help="Local refinement: expansion of the focus crop.")] = None,
@@ -65,7 +68,7 @@ def evaluate(
     chain_options = {
         "cf_n": cf_n,
         "cf_click": cf_click,
-        "acf": acf or None,
+        "acf": acf,
         "infer_size": infer_size,
         "target_crop_r": target_crop_r,
         "focus_crop_r": focus_crop_r,
@@ -122,6 +125,9 @@ def _command(given: dict[str, Any]) -> str:
         value = given[name]
         if name in ("models", "datasets") or value == parameter.default:
             continue
-        flag = "--json" if name == "json_file" else "--" + name.replace("_", "-")
-        words += [flag] if value is True else [flag, str(value)]
+        flag = "json" if name == "json_file" else name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
     return shlex.join(words)

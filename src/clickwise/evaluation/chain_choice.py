@@ -22,7 +22,8 @@ PLAIN_MODE, PLAIN_CHAIN = "NoBRS", "zoom_flip"
 MODES: Mapping[str, str] = MappingProxyType({PLAIN_MODE: PLAIN_CHAIN})
 """Names of ``--mode`` whose chain is called otherwise; every other chain goes by its own name."""
 CASCADE_OPTIONS = frozenset({"cf_n", "cf_click", "acf"})
-"""Giving one of these asks for the cascade chain, whatever the model (CFR-ICL works with every model)."""
+"""Giving one of these asks for the cascade chain, whatever the model (CFR-ICL works with every model), also beside
+``--mode NoBRS``, as in the command of CFR-ICL's release. ``--no-acf`` alone asks for nothing."""
 
 
 def inference_options(
@@ -50,7 +51,8 @@ def chosen_chain(defaults: InferenceDefaults, protocol: EvaluationProtocol) -> s
     if wanted <= _taken_by(chain):
         return chain
     able = [name for name in chain_names() if wanted <= _taken_by(name)]
-    if protocol.mode is None and wanted <= CASCADE_OPTIONS and len(able) == 1:
+    asks = wanted <= CASCADE_OPTIONS and {k: v for k, v in protocol.chain_options.items() if v is not False}
+    if asks and len(able) == 1 and (protocol.mode is None or chain == PLAIN_CHAIN):
         return able[0]
     flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wanted - _taken_by(chain)))
     known = f"chains that do: {', '.join(able)}; ask for one by --mode" if able else "no chain here does"

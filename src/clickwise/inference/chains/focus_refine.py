@@ -41,7 +41,7 @@ def focus_refine(engine: Engine, frame: Frame, state: PredictorState, options: I
     """New probabilities for the clicks in ``state``."""
     settings = _Settings(options)
     if not (isinstance(engine, RefiningEngine) and engine.capabilities.has_refiner):
-        raise OptionError(f"the chain ISLR needs a network with a refiner; {engine.name}'s has none")
+        raise OptionError("the chain ISLR needs a network with a refiner, such as IGLR's; this one has none; use NoBRS")
     zoom = ZoomIn.from_options(replace(options, target_size=settings.size, expansion_ratio=settings.target_ratio))
     decision = zoom.decide(frame.size, state.clicks, state.probs, state.window, at_once=state.from_mask)
     seen = decision.window if decision.active and decision.window is not None else whole(frame.size)

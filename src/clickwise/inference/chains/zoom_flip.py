@@ -59,10 +59,15 @@ def decided_view(frame: Size, options: InferenceOptions, decision: ZoomDecision)
 
 
 def fit(engine: Engine, view: View) -> View:
-    """The view, no smaller than the network can take (a one-pixel line becomes wider)."""
+    """The view at the next larger size that the network takes (a one-pixel line becomes wider)."""
+    (height, width), divisor = view.size, engine.capabilities.size_divisor
     least = engine.capabilities.smallest_size
-    size = max(view.size[0], least[0]), max(view.size[1], least[1])
+    size = _multiple(max(height, least[0]), divisor[0]), _multiple(max(width, least[1]), divisor[1])
     return view if size == view.size else View(view.frame, view.box, size, view.paste_box or view.box)
+
+
+def _multiple(length: int, divisor: int) -> int:
+    return -(-length // divisor) * divisor
 
 
 def view_probs(
