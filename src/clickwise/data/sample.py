@@ -78,3 +78,15 @@ class Dataset(Protocol):
     def load(self, index: int) -> Sample:
         """The sample of that index; DatasetError naming file and rule when it is malformed."""
         ...
+
+
+@runtime_checkable
+class HasStartMasks(Protocol):
+    """What a data set may offer besides `Dataset`: a mask from which the clicks of a sample start (mask correction)."""
+
+    def start_mask(self, index: int) -> MaskArray | None:
+        """(H, W) mask to correct, as large as the picture; None where the sample starts from nothing.
+
+        DatasetError naming file and rule when it is malformed.
+        """
+        ...
