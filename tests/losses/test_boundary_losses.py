@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clickwise.errors import OptionError
-from clickwise.losses import normalized_focal_loss, sigmoid_bce, weighted_normalized_focal_loss
+from clickwise.losses import make_loss, normalized_focal_loss, sigmoid_bce, weighted_normalized_focal_loss
 
 GOLDEN = {
     name: torch.from_numpy(np.asarray(value))
@@ -28,6 +28,44 @@ def test_golden_weighted_loss() -> None:
     close(weighted_normalized_focal_loss(GOLDEN["pred"], GOLDEN["gt"], NOTHING), "wfnl_all_zero_trimap")
     label = GOLDEN["gt_ignore"].clamp(min=0)
     close(weighted_normalized_focal_loss(GOLDEN["pred"], label, GOLDEN["trimap"], EMPTY), "wfnl_ignore")
+
+
+def test_golden_by_name() -> None:
+    """As a recipe asks for it: one value for all, and without weights the plain mean."""
+    label = GOLDEN["gt_ignore"].clamp(min=0)
+    loss = make_loss("weighted_nfl")
+    assert loss(GOLDEN["pred"], GOLDEN["gt"]).shape == (3,)
+    close(loss(GOLDEN["pred"], GOLDEN["gt"], None, GOLDEN["trimap"]).mean(), "wfnl")
+    close(loss(GOLDEN["pred"], label, EMPTY, GOLDEN["trimap"]).mean(), "wfnl_ignore")
+    close(loss(GOLDEN["pred"], GOLDEN["gt"]).mean(), "wfnl_all_zero_trimap")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_weighted_loss_pixel_by_pixel(share: float, ignored: bool) -> None:
+    """The formula of reference page iglr, section 4.3, written out."""
+    rng = np.random.default_rng(3)
+    logits, weight = rng.normal(0, 2, (2, 1, 5, 6)), rng.random((2, 1, 5, 6))
+    target = rng.random((2, 1, 5, 6)) < 0.4
+    ignore = (rng.random((2, 1, 5, 6)) < 0.3) & ignored
+    above = below = 0.0
+    for item in range(2):
+        confidences = {}
+        for y in range(5):
+            for x in range(6):
+                p = 1 / (1 + np.exp(-logits[item, 0, y, x]))
+                if not ignore[item, 0, y, x]:
+                    confidences[y, x] = p if target[item, 0, y, x] else 1 - p
+        beta = sum((1 - c) ** 2 for c in confidences.values())
+        for y in range(5):
+            for x in range(6):
+                w = share * weight[item, 0, y, x] + 1 - share
+                below += w
+                if (c := confidences.get((y, x))) is not None:
+                    above += w * -0.5 * (1 - c) ** 2 * len(confidences) / beta * np.log(c)
+    tensors = (torch.from_numpy(a) for a in (logits, target.astype(float), ignore, weight))
+    found = make_loss("weighted_nfl", share=share)(*tensors)  # type: ignore[call-arg]
+    np.testing.assert_allclose(found.numpy(), above / below, rtol=1e-9)
 
 
 def test_golden_coarse_and_boundary_losses() -> None:

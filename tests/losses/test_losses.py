@@ -179,7 +179,7 @@ def test_ignored_pixels_do_not_matter_and_get_no_gradient(name):
     assert (changed.grad[ignore] == 0).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"weighted_nfl"}))
 def test_items_do_not_influence_each_other(name):
     generator = torch.Generator().manual_seed(2)
     logits, target = torch.randn(3, 1, 4, 5, generator=generator), torch.rand(3, 1, 4, 5, generator=generator)

@@ -15,7 +15,14 @@ from clickwise.losses.functional import (
     soft_iou,
     weighted_normalized_focal_loss,
 )
-from clickwise.losses.pixel import FocalLoss, Loss, NormalizedFocalLoss, SigmoidBCE, SoftIoU
+from clickwise.losses.pixel import (
+    FocalLoss,
+    Loss,
+    NormalizedFocalLoss,
+    SigmoidBCE,
+    SoftIoU,
+    WeightedNormalizedFocalLoss,
+)
 
 __all__ = [
     "LOSSES",
@@ -24,6 +31,7 @@ __all__ = [
     "NormalizedFocalLoss",
     "SigmoidBCE",
     "SoftIoU",
+    "WeightedNormalizedFocalLoss",
     "focal_loss",
     "make_loss",
     "normalized_focal_loss",
@@ -37,6 +45,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "focal": FocalLoss,
     "nfl": NormalizedFocalLoss,
     "soft_iou": SoftIoU,
+    "weighted_nfl": WeightedNormalizedFocalLoss,
 }
 """Name in a recipe -> class."""
 

@@ -21,6 +21,8 @@ from clickwise.errors import OptionError
 
 NFL_ALPHA = 0.25
 """Weight of object pixels in RITM's focal losses by default; background gets 1 - alpha. Its recipes use 0.5."""
+WEIGHTED_NFL_ALPHA = 0.5
+"""The same in IGLR's loss on refined logits."""
 FOCAL_GAMMA = 2.0
 """Focusing exponent of the focal losses."""
 BOUNDARY_SHARE = 0.5
@@ -111,7 +113,7 @@ def weighted_normalized_focal_loss(
     ignore_mask: Tensor | None = None,
     *,
     share: float = BOUNDARY_SHARE,
-    alpha: float = 0.5,
+    alpha: float = WEIGHTED_NFL_ALPHA,
     gamma: float = FOCAL_GAMMA,
     eps: float = NFL_EPS,
 ) -> Tensor:

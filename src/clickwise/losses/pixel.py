@@ -28,7 +28,9 @@ class Loss(Protocol):
         ...
 
 
-class _Stateless:
+class Stateless:
+    """A loss without memory."""
+
     def log_state(self) -> dict[str, float]:
         """Nothing but the value to log."""
         return {}
@@ -88,7 +90,36 @@ class NormalizedFocalLoss:
 
 
 @dataclass(frozen=True)
-class FocalLoss(_Stateless):
+class WeightedNormalizedFocalLoss(Stateless):
+    """`functional.weighted_normalized_focal_loss` with its options; used on the view "refined_logits+trimap"."""
+
+    share: float = functional.BOUNDARY_SHARE
+    alpha: float = functional.WEIGHTED_NFL_ALPHA
+    gamma: float = functional.FOCAL_GAMMA
+    eps: float = functional.NFL_EPS
+
+    def __call__(
+        self, logits: Tensor, target: Tensor, ignore_mask: Tensor | None = None, weight: Tensor | None = None
+    ) -> Tensor:
+        """(B,) equal values, for the published loss is one value over the whole batch.
+
+        weight: a map of the shape of logits in [0, 1], usually a trimap; None = zero everywhere.
+        """
+        value = functional.weighted_normalized_focal_loss(
+            logits,
+            target,
+            torch.zeros_like(logits) if weight is None else weight,
+            ignore_mask,
+            share=self.share,
+            alpha=self.alpha,
+            gamma=self.gamma,
+            eps=self.eps,
+        )
+        return value.expand(len(logits))
+
+
+@dataclass(frozen=True)
+class FocalLoss(Stateless):
     """`functional.focal_loss` with its options."""
 
     alpha: float = functional.NFL_ALPHA
@@ -112,7 +143,7 @@ class FocalLoss(_Stateless):
 
 
 @dataclass(frozen=True)
-class SoftIoU(_Stateless):
+class SoftIoU(Stateless):
     """`functional.soft_iou`."""
 
     eps: float = functional.SOFT_IOU_EPS
@@ -123,7 +154,7 @@ class SoftIoU(_Stateless):
 
 
 @dataclass(frozen=True)
-class SigmoidBCE(_Stateless):
+class SigmoidBCE(Stateless):
     """`functional.sigmoid_bce` from logits."""
 
     def __call__(self, logits: Tensor, target: Tensor, ignore_mask: Tensor | None = None) -> Tensor:
