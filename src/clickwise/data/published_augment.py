@@ -1,4 +1,6 @@
-"""The random views of RITM's release (protocol 3.4): chains that draw the parameters of `published_steps`.
+"""The random views of RITM's and IGLR's releases: chains that draw the parameters of `published_steps`.
+
+Sources: protocol 3.4; for the chain "aligned" reference page iglr, section 4.1.
 
 A chain ends in a crop of one size; what a crop shows beyond the picture is black background.
 """
@@ -12,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from clickwise.data.published_steps import Cropped, Drawn, Padded, Resized, Shifted, Toned, Turned, Warped
+from clickwise.data.published_steps import Cropped, Drawn, Framed, Padded, Resized, Shifted, Toned, Turned, Warped
 from clickwise.types import ImageArray, LabelArray, ProbsArray, Size
 
 
@@ -188,6 +190,64 @@ class Chain:
         return View(tuple(drawn))
 
 
+@dataclass(frozen=True, slots=True)
+class StretchedFrame:
+    """A window whose height and width are shares of the picture's, drawn independently and anywhere in it.
+
+    Shares are normal (``mean``, ``deviation``) within ``limits``. A side above 1 shows the whole picture somewhere
+    within it, with zeros around. (The release forgets to add the left edge to the width; here it is added.)
+    """
+
+    mean: float = 0.8
+    deviation: float = 0.4
+    limits: tuple[float, float] = (0.3, 1.3)
+
+    def draw(self, size: Size, rng: np.random.Generator) -> Drawn:
+        """See `Step`."""
+        (height, top), (width, left) = (self._span(side, rng) for side in size)
+        return Framed((height, width), top, left)
+
+    def _span(self, side: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Length of one side and where it begins, negative when it begins before the picture."""
+        share = self._share(rng)
+        length = max(1, int(side * share))
+        if share <= 1:
+            return length, int(rng.integers(side - length + 1))
+        # The release pads to one pixel more than it then cuts out.
+        padded = length + 1
+        before = int(rng.integers(padded - side + 1))
+        return length, int(rng.integers(padded - length + 1)) - before
+
+    def _share(self, rng: np.random.Generator) -> float:
+        while True:
+            share = float(rng.normal(self.mean, self.deviation))
+            if self.limits[0] <= share <= self.limits[1]:
+                return share
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeTo:
+    """Both sides to one size, whatever the shape was."""
+
+    size: Size
+
+    def draw(self, size: Size, rng: np.random.Generator) -> Drawn | None:
+        """See `Step`; nothing is drawn."""
+        return None if size == self.size else Resized(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Upside down and left-right, each with ``prob``."""
+
+    prob: float = 0.3
+
+    def draw(self, size: Size, rng: np.random.Generator) -> Drawn | None:
+        """See `Step`."""
+        mirror_y, mirror_x = (rng.random(2) < self.prob).tolist()
+        return Turned(size, mirror_x=mirror_x, mirror_y=mirror_y) if mirror_x or mirror_y else None
+
+
 _COLOUR: tuple[Step, ...] = (BrightnessContrast(), RgbShift())
 
 
@@ -212,8 +272,13 @@ def _sbd_validation(size: Size) -> Chain:
     return Chain((Rescale((0.75, 1.25)), *_crop(size)))
 
 
+def _aligned(size: Size) -> Chain:
+    return Chain((StretchedFrame(), ResizeTo(size), Flips(), *_COLOUR))
+
+
 CHAINS: Mapping[str, Callable[[Size], Chain]] = MappingProxyType(
     {
+        "aligned": _aligned,
         "coco_lvis": _coco_lvis,
         "sbd": _sbd,
         "coco_lvis_validation": _coco_lvis_validation,

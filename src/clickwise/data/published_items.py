@@ -46,9 +46,13 @@ class PublishedItemMaker:
     def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
         """See `ItemMaker`. object_mask is float32 when the sampler's targets are soft; prev_mask is zero."""
         original = self.sources.draw(rng)
-        view, layers, areas = self._view(original, self.chain(size), rng)
-        gone = np.flatnonzero(areas < max(1, self.min_object_area)).tolist()
-        seen, kept = without_objects(replace(original, image=view.image(original.image), layers=layers), gone)
+        seen, kept, view = seen_sample(
+            original,
+            self.chain(size),
+            rng,
+            keep_background_prob=self.keep_background_prob,
+            min_object_area=self.min_object_area,
+        )
 
         def soft_mask(object_id: int) -> ProbsArray:
             return view.soft(original.object_mask(kept[object_id]).astype(np.float32))
@@ -62,21 +66,40 @@ class PublishedItemMaker:
             prev_mask=torch.zeros((1, *size), dtype=torch.float32),
         )
 
-    def _view(
-        self, original: Sample, chain: Chain, rng: np.random.Generator
-    ) -> tuple[View, LabelArray, NDArray[np.int64]]:
-        """A view with an object in it, or one that stays as background; its layers, and the area of each object."""
-        owned = owned_layers(original)
-        height, width, _ = original.image.shape
-        for _ in range(_TRIES):
-            view = chain.draw((height, width), rng)
-            layers = view.labels(owned)
-            areas = object_areas(replace(original, layers=layers))
-            if areas.any() or not original.objects:
-                break
-            if self.keep_background_prob < 0 or rng.random() < self.keep_background_prob:
-                break
-        return view, layers, areas
+
+def seen_sample(
+    original: Sample,
+    chain: Chain,
+    rng: np.random.Generator,
+    *,
+    keep_background_prob: float = 0.0,
+    min_object_area: int = 0,
+) -> tuple[Sample, tuple[int, ...], View]:
+    """A view of a sample as a sample of its own: small objects out. Also the former number of each object, the view.
+
+    The view shows some object, or it stays as background; options as in `PublishedItemMaker`.
+    """
+    view, layers, areas = _view(original, chain, rng, keep_background_prob)
+    gone = np.flatnonzero(areas < max(1, min_object_area)).tolist()
+    seen, kept = without_objects(replace(original, image=view.image(original.image), layers=layers), gone)
+    return seen, kept, view
+
+
+def _view(
+    original: Sample, chain: Chain, rng: np.random.Generator, keep_background_prob: float
+) -> tuple[View, LabelArray, NDArray[np.int64]]:
+    """A view with an object in it, or one that stays as background; its layers, and the area of each object."""
+    owned = owned_layers(original)
+    height, width, _ = original.image.shape
+    for _ in range(_TRIES):
+        view = chain.draw((height, width), rng)
+        layers = view.labels(owned)
+        areas = object_areas(replace(original, layers=layers))
+        if areas.any() or not original.objects:
+            break
+        if keep_background_prob < 0 or rng.random() < keep_background_prob:
+            break
+    return view, layers, areas
 
 
 def owned_layers(sample: Sample) -> LabelArray:

@@ -159,6 +159,23 @@ class Cropped(_Geometry):
 
 
 @dataclass(frozen=True, slots=True)
+class Framed(_Geometry):
+    """The window that begins at row ``top`` and column ``left``, either of which may be negative; zeros outside."""
+
+    size: Size
+    top: int
+    left: int
+
+    def warp(self, array: NDArray[Any], *, linear: bool) -> NDArray[Any]:
+        """See `_Geometry`; exact."""
+        framed = np.zeros((*self.size, *array.shape[2:]), dtype=array.dtype)
+        y0, x0 = max(0, self.top), max(0, self.left)
+        y1, x1 = min(array.shape[0], self.top + self.size[0]), min(array.shape[1], self.left + self.size[1])
+        framed[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = array[y0:y1, x0:x1]
+        return framed
+
+
+@dataclass(frozen=True, slots=True)
 class Toned(_Photometry):
     """value * (1 + contrast) + brightness * 255."""
 

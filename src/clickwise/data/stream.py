@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,14 +22,32 @@ _TRIES = 8
 
 
 @dataclass(slots=True)
+class FocusItem:
+    """A window of a view for a second look: roi (4,) float, (x1, y1, x2, y2) in pixels of the view.
+
+    image (3, h, w) uint8; object_mask, ignore_mask (1, h, w) bool; trimap (1, h, w) float, 1 near the object's border.
+    """
+
+    roi: torch.Tensor
+    image: torch.Tensor
+    object_mask: torch.Tensor
+    ignore_mask: torch.Tensor
+    trimap: torch.Tensor
+
+
+@dataclass(slots=True)
 class TrainingItem:
-    """One view: image (3, H, W) uint8; object_mask, ignore_mask (1, H, W) bool; points (2N, 3); prev_mask (1, H, W)."""
+    """One view: image (3, H, W) uint8; object_mask, ignore_mask (1, H, W) bool; points (2N, 3); prev_mask (1, H, W).
+
+    focus: a window of it, for models with a second stage.
+    """
 
     image: torch.Tensor
     object_mask: torch.Tensor
     ignore_mask: torch.Tensor
     points: torch.Tensor
     prev_mask: torch.Tensor
+    focus: FocusItem | None = None
 
 
 class SourcedDataset(Protocol):
@@ -158,11 +176,13 @@ def _single_thread(_worker: int) -> None:
 
 
 def stack_items(items: Sequence[TrainingItem]) -> TrainingItem:
-    """Items of one size as one batch: every field gains a leading axis."""
+    """Items of one size as one batch: every field gains a leading axis. focus: None unless all items have one."""
+    windows = [item.focus for item in items if item.focus is not None]
     return TrainingItem(
-        image=torch.stack([item.image for item in items]),
-        object_mask=torch.stack([item.object_mask for item in items]),
-        ignore_mask=torch.stack([item.ignore_mask for item in items]),
-        points=torch.stack([item.points for item in items]),
-        prev_mask=torch.stack([item.prev_mask for item in items]),
+        **_stacked(items, "image", "object_mask", "ignore_mask", "points", "prev_mask"),
+        focus=FocusItem(**_stacked(windows, *FocusItem.__slots__)) if len(windows) == len(items) else None,
     )
+
+
+def _stacked(items: Sequence[object], *names: str) -> dict[str, Any]:
+    return {name: torch.stack([getattr(item, name) for item in items]) for name in names}

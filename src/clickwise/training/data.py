@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from clickwise.data.augment import Colour, ObjectView
 from clickwise.data.datasets.pack import PackDataset
+from clickwise.data.focus_items import FocusItemMaker
+from clickwise.data.focus_window import FocusWindowRule
 from clickwise.data.point_sampler import MultiPointSampler, PointRule
 from clickwise.data.published_augment import CHAINS
 from clickwise.data.published_items import PublishedItemMaker
@@ -16,7 +18,7 @@ from clickwise.data.start import VariedStart
 from clickwise.data.stream import ItemMaker, ObjectItemMaker, WeightedSources
 from clickwise.data.targets import WholeOrPart
 from clickwise.training.parts.base import Part
-from clickwise.training.parts.items import PublishedItems, ViewItems
+from clickwise.training.parts.items import FocusItems, PublishedItems, ViewItems
 from clickwise.training.recipe import DataPart
 
 
@@ -44,8 +46,21 @@ def published_items(items: PublishedItems, sources: WeightedSources) -> Publishe
     )
 
 
+def focus_items(items: FocusItems, sources: WeightedSources) -> FocusItemMaker:
+    """Items as IGLR's release makes them."""
+    return FocusItemMaker(
+        sources=sources,
+        sampler=MultiPointSampler(TargetRule(**items.target.model_dump()), PointRule(**items.points.model_dump())),
+        chain=CHAINS[items.chain],
+        window=FocusWindowRule(**items.focus.model_dump()),
+        min_area=items.min_area,
+        least_component=items.least_component,
+        most_share=items.most_share,
+    )
+
+
 ITEMS: Mapping[type[Part], Callable[..., ItemMaker]] = MappingProxyType(
-    {PublishedItems: published_items, ViewItems: view_items}
+    {FocusItems: focus_items, PublishedItems: published_items, ViewItems: view_items}
 )
 """Part in a recipe -> function of (part, sources). A new kind of item is one function and one line here."""
 

@@ -52,19 +52,50 @@ class PointsPart(Part):
     sfc_full_inner_prob: float = Field(0.0, ge=0, le=1)
 
 
+ChainName = Literal["aligned", "coco_lvis", "sbd", "coco_lvis_validation", "sbd_validation"]
+"""A name in `clickwise.data.published_augment.CHAINS`."""
+
+
 class PublishedItems(Part):
     """Items as RITM's release makes them (`clickwise.data.published_items`); defaults of its COCO+LVIS recipes.
 
-    chain: name in `clickwise.data.published_augment.CHAINS`. min_object_area: pixels in the view.
+    min_object_area: pixels in the view.
     """
 
     name: Literal["published"] = "published"
-    chain: Literal["coco_lvis", "sbd", "coco_lvis_validation", "sbd_validation"] = "coco_lvis"
+    chain: ChainName = "coco_lvis"
     keep_background_prob: float = Field(0.05, le=1)
     min_object_area: int = Field(1000, ge=0)
     target: TargetPart = TargetPart()
     points: PointsPart = PointsPart()
 
 
-AnyItems = Annotated[ViewItems | PublishedItems, Field(discriminator="name")]
+class FocusPart(Part):
+    """`clickwise.data.focus_window.FocusWindowRule`, with the values of IGLR's recipes."""
+
+    around_object_prob: float = Field(0.6, ge=0, le=1)
+    small_area: int = Field(3600, ge=0)
+    growth: tuple[float, float] = (1.1, 1.6)
+    least_side: int = Field(32, ge=1)
+    shift: float = Field(0.3, ge=0, le=1)
+    shrink: tuple[float, float] = (1.5, 3.9)
+
+
+class FocusItems(Part):
+    """Items with a window for a second look, as IGLR's release makes them (`clickwise.data.focus_items`).
+
+    Areas in pixels of the view, whose published size is 256 x 256; defaults of its COCO+LVIS recipes.
+    """
+
+    name: Literal["focus"] = "focus"
+    chain: ChainName = "aligned"
+    min_area: int = Field(1000, ge=0)
+    least_component: int = Field(900, ge=0)
+    most_share: float = Field(0.85, gt=0, le=1)
+    target: TargetPart = TargetPart()
+    points: PointsPart = PointsPart(first_click_center=True)
+    focus: FocusPart = FocusPart()
+
+
+AnyItems = Annotated[ViewItems | PublishedItems | FocusItems, Field(discriminator="name")]
 """The kind is told by the key ``name``."""
