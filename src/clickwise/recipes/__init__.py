@@ -7,11 +7,16 @@ from difflib import get_close_matches
 
 from clickwise.errors import RecipeError
 from clickwise.recipes.clickwise_s import clickwise_s
+from clickwise.recipes.comparison import COMPARISON
+from clickwise.recipes.iglr import iglr_segformer_b0_pack, iglr_segformer_b3_pack
 from clickwise.recipes.ritm import ritm_hrnet18_pack, ritm_hrnet18s_pack, ritm_hrnet32_pack, ritm_resnet34_pack
 from clickwise.training.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "clickwise-s": clickwise_s,
+    **COMPARISON,
+    "iglr-segformer-b0-pack": iglr_segformer_b0_pack,
+    "iglr-segformer-b3-pack": iglr_segformer_b3_pack,
     "ritm-hrnet18-pack": ritm_hrnet18_pack,
     "ritm-hrnet18s-pack": ritm_hrnet18s_pack,
     "ritm-hrnet32-pack": ritm_hrnet32_pack,
