@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from little import CPU, ROWS, SIZE, Net, Spy, endless, item
+from torch import Tensor
 
 from clickwise.clicks.training_click import training_click_candidates
 from clickwise.data.stream import TrainingItem
 from clickwise.errors import RecipeError
-from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
+from clickwise.models.interface import Gate, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training import loop
 from clickwise.training.launch import RunOptions
@@ -31,75 +31,7 @@ from clickwise.training.run_folder import RunFolder
 from clickwise.training.start_weights import thaw
 from clickwise.training.step import Batch, Forward, Round
 
-CPU = torch.device("cpu")
 TENSORS = tuple(name for name in Batch.__slots__ if name != "focus")
-ROWS, SIZE = 5, 24
-
-
-def item(seed: int, *, used: int = 1, ignored: bool = False) -> TrainingItem:
-    """A disc on noise; ``used`` random points of each sign."""
-    rng = np.random.default_rng(seed)
-    ys, xs = np.mgrid[:SIZE, :SIZE]
-    centre = rng.integers(8, 16, 2)
-    mask = (ys - centre[0]) ** 2 + (xs - centre[1]) ** 2 < 36
-    ignore = np.zeros_like(mask)
-    ignore[:6] = ignored
-    points = np.full((2 * ROWS, 3), -1, dtype=np.float32)
-    for half in (0, ROWS):
-        points[half : half + used] = (0, 0, 100)
-    return TrainingItem(
-        image=torch.from_numpy(rng.integers(0, 255, (3, SIZE, SIZE)).astype(np.uint8)),
-        object_mask=torch.from_numpy(mask & ~ignore)[None],
-        ignore_mask=torch.from_numpy(ignore)[None],
-        points=torch.from_numpy(points),
-        prev_mask=torch.zeros(1, SIZE, SIZE),
-    )
-
-
-def endless(first: int = 0, **options: Any) -> Iterator[TrainingItem]:
-    while True:
-        yield item(first, **options)
-        first += 1
-
-
-class Net(InteractiveModel):
-    """Small, with the parts that training mode changes: batch norm and dropout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(6, 1, 3, padding=1)
-        )
-
-    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        return ModelOutput(self.layers(torch.cat([image, prev_mask], dim=1)))
-
-
-@dataclass
-class Call:
-    prev_mask: Tensor
-    points: Tensor
-    logits: Tensor
-    with_grad: bool
-    training: bool
-
-
-@dataclass
-class Spy:
-    """A forward pass that remembers its calls; ``answer`` replaces the network's logits by a constant."""
-
-    model: InteractiveModel
-    answer: float | None = None
-    calls: list[Call] = field(default_factory=list)
-
-    def __call__(self, image: Tensor, prev_mask: Tensor, points: Tensor) -> ModelOutput:
-        output: ModelOutput = self.model(image, prev_mask, points)
-        if self.answer is not None:
-            output.logits = output.logits * 0 + self.answer
-        self.calls.append(
-            Call(prev_mask.clone(), points.clone(), output.logits, torch.is_grad_enabled(), self.model.training)
-        )
-        return output
 
 
 def always(rounds: int, **options: Any) -> Iterative:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from clickwise.training.methods.focus_iterative import FocusIterative
 from clickwise.training.methods.iterative import Iterative
+from clickwise.training.methods.iterative_click import IterativeClick
 from clickwise.training.methods.rolling import Rolling
 from clickwise.training.parts.base import Part
-from clickwise.training.parts.methods import IterativeMethod, RollingMethod
+from clickwise.training.parts.methods import FocusIterativeMethod, IterativeClickMethod, IterativeMethod, RollingMethod
 from clickwise.training.step import TrainingMethod
 
 METHODS: Mapping[type[Part], Callable[..., TrainingMethod]] = MappingProxyType(
-    {IterativeMethod: Iterative, RollingMethod: Rolling}
+    {
+        FocusIterativeMethod: FocusIterative,
+        IterativeClickMethod: IterativeClick,
+        IterativeMethod: Iterative,
+        RollingMethod: Rolling,
+    }
 )
 """Options in a recipe -> class, called with (options, batch=, seed=, rank=)."""
 

@@ -43,7 +43,7 @@ class ClickRounds:
         return Batch(
             image=data.image.to(device).float().div_(255),
             prev_mask=torch.zeros((self.batch, 1, *data.image.shape[2:]), device=device),
-            points=data.points.to(device),
+            points=data.points.to(device, copy=True),
             target=data.object_mask.to(device).float(),
             ignore_mask=data.ignore_mask.to(device),
             click_round=torch.full((self.batch,), click_round),

@@ -30,5 +30,26 @@ class IterativeMethod(Part):
     clicks_on_ignored: bool = True
 
 
-AnyMethod = Annotated[RollingMethod | IterativeMethod, Field(discriminator="name")]
+class FocusIterativeMethod(IterativeMethod):
+    """The same for IGLR, on items of the kind "focus": the step looks at their windows too, and the gate opens late."""
+
+    name: Literal["focus_iterative"] = "focus_iterative"  # type: ignore[assignment]
+
+
+class IterativeClickMethod(Part):
+    """CFR-ICL: 1..len(weights) clicks, each answer counts with its weight; no answer sees another's gradient.
+
+    weights: of the first, second, ... answer (release: 1, 2, 3). use_random_clicks: begin with the items' points;
+    otherwise with the one click that an empty mask asks for. clicks_on_ignored: as in `IterativeMethod`.
+    """
+
+    name: Literal["iterative_click"] = "iterative_click"
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((1.0, 2.0, 3.0), min_length=1)
+    use_random_clicks: bool = True
+    clicks_on_ignored: bool = True
+
+
+AnyMethod = Annotated[
+    FocusIterativeMethod | IterativeClickMethod | IterativeMethod | RollingMethod, Field(discriminator="name")
+]
 """The kind is told by the key ``name``."""
