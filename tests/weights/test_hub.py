@@ -319,3 +319,19 @@ def test_file_got_elsewhere_is_checked_and_copied(environ: dict[str, str], tmp_p
         hub.adopt(item, tmp_path / "missing.pth", environ)
     assert {p.name for p in hub.cache_folder(environ).iterdir()} == {"toy.pth"}
     assert (hub.cache_folder(environ) / "toy.pth").read_bytes() == BODY, "a bad file leaves the good one"
+
+
+def test_weights_that_only_a_browser_can_fetch(web: Web, environ: dict[str, str]) -> None:
+    item = entry(page="https://example.org/folder", sha256=None)
+    with pytest.raises(DownloadError, match=r"toy\.pth from https://example\.org/folder in a browser.*--from toy\.pth"):
+        get(item, environ)
+    web.files["/mirror/toy.pth"] = BODY
+    found = get(item, {**environ, "CLICKWISE_WEIGHTS_URL": web.url("/mirror/")})
+    assert found.read_bytes() == BODY
+
+
+def test_an_archive_is_no_file_of_weights(environ: dict[str, str], tmp_path: Path) -> None:
+    part = tmp_path / "toy.pth.7z.001"
+    part.write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    with pytest.raises(DownloadError, match=r"7z archive or its first part; unpack it with `7z x toy\.pth\.7z\.001`"):
+        hub.adopt(entry(sha256=None, parts=["https://example.org/toy.pth.7z.001"]), part, environ)

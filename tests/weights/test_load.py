@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
+import json
 import os
 import pickle
 import sys
@@ -21,10 +23,11 @@ from clickwise.errors import CheckpointError, OptionError, UnknownModelError, We
 from clickwise.models.interface import InteractiveModel
 from clickwise.models.registry import build_model
 from clickwise.weights import zoo
-from clickwise.weights.adapters import adapter_for_architecture
+from clickwise.weights.adapters import adapter_for_architecture, adapters
 from clickwise.weights.load import list_models, load_model
 from clickwise.weights.published import read_published
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 HRNET = "isegm.model.is_hrnet_model.HRNetModel"
 DEEPLAB = "isegm.model.is_deeplab_model.DeeplabModel"
 SMALL = {
@@ -98,6 +101,22 @@ def test_shapes_tell_what_the_config_does_not(tmp_path: Path) -> None:
     model = build_model("ritm-hrnet18s", with_prev_mask=False, ocr_width=16)
     loaded = load_model(save(tmp_path / "m.pth", published_entries(model)), architecture="ritm-hrnet18s")
     assert (loaded.params["with_prev_mask"], loaded.params["ocr_width"]) == (False, 16)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "architecture"),
+    [(path.name, path.stem.replace("_itermask", "")) for path in sorted(GOLDEN.glob("*.json"))],
+)
+def test_shapes_alone_name_one_architecture(shapes: str, architecture: str) -> None:
+    """Every published list of entries is recognised by exactly one adapter, and as what it is."""
+    entries = {name: tuple(shape) for name, shape in json.loads((GOLDEN / shapes).read_text("utf-8")).items()}
+    found = []
+    for adapter in adapters():
+        with contextlib.suppress(CheckpointError):
+            found.append(adapter.identify(None, entries))
+    (name,) = [name for name in found if name is not None]
+    words = {"base": "b", "large": "l", "huge": "h", "small": "s"}
+    assert name == "-".join(words.get(word, word) for word in architecture.split("_"))
 
 
 @pytest.mark.parametrize(
@@ -301,6 +320,9 @@ def test_names_that_are_no_weights() -> None:
         load_model("ritm-resnet34")
     with pytest.raises(UnknownModelError, match="nearest: ritm-hrnet18s-cocolvis"):
         load_model("ritm-hrnet18s-cocolvid")
+    with pytest.raises(UnknownModelError) as caught:
+        load_model("clickwise-x")
+    assert str(caught.value).count("clickwise-s") == 1
 
 
 def test_list_models() -> None:

@@ -23,12 +23,14 @@ from clickwise.errors import DownloadError
 from clickwise.weights.fetch import FetchOptions, Progress, fetch
 from clickwise.weights.zoo import ZooEntry
 
+MIRROR_VARIABLE = "CLICKWISE_WEIGHTS_URL"
 EMBEDDED = Path(__file__).parent / "embedded"
 _SIZE_TOLERANCE = 0.03
 """Published sizes are rounded to three digits."""
 _MIB = 1024 * 1024
 _MAGIC = {".pth": (b"PK\x03\x04", b"\x80\x02"), ".pt": (b"PK\x03\x04", b"\x80\x02")}
 """First bytes of a PyTorch file: zip archive, or the pickle of versions before 1.6."""
+_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -83,7 +85,8 @@ def download(
     if local is not None:
         return local
     target = cache_folder(environ) / entry.file
-    _refuse_what_cannot_be_fetched(entry, target, is_offline(environ) if offline is None else offline)
+    forbidden = is_offline(environ) if offline is None else offline
+    _refuse_what_cannot_be_fetched(entry, target, forbidden, environ.get(MIRROR_VARIABLE, ""))
     if announce is not None:
         announce(entry.licence_notice)
     options = options or FetchOptions()
@@ -140,6 +143,11 @@ def check(entry: ZooEntry, file: Path) -> None:
     size = file.stat().st_size
     with file.open("rb") as opened:
         start = opened.read(16)
+    if start.startswith(_SEVEN_ZIP):
+        raise DownloadError(
+            f"{file.name} is a 7z archive or its first part; unpack it with `7z x {file.name}`, all parts in one "
+            f"folder, and give {entry.file}, which comes out of it"
+        )
     magic = _MAGIC.get(Path(entry.file).suffix)
     if magic is not None and not start.startswith(magic):
         what = "a web page" if start.lstrip()[:1] == b"<" else "not one by its first bytes"
@@ -159,12 +167,18 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _refuse_what_cannot_be_fetched(entry: ZooEntry, target: Path, offline: bool) -> None:
-    """Raise DownloadError, saying what to do instead: embedded, split or address-less weights, offline mode."""
+def _refuse_what_cannot_be_fetched(entry: ZooEntry, target: Path, offline: bool, mirror: str) -> None:
+    """Raise DownloadError, saying what to do instead: embedded, split or address-less weights, offline mode.
+
+    A mirror may hold the very file also where its authors have no address for it, or split it.
+    """
     if entry.embedded:
         raise DownloadError(
             f"{entry.name} ships inside the package, but {entry.file} is missing there; reinstall clickwise"
         )
+    by_hand = f"put {entry.file} into {target.parent} or run `clickwise download {entry.name} --from FILE`"
+    if mirror and not offline:
+        return
     if entry.parts:
         archive = entry.parts[0].rpartition("/")[2]
         raise DownloadError(
@@ -172,7 +186,12 @@ def _refuse_what_cannot_be_fetched(entry: ZooEntry, target: Path, offline: bool)
             f"{' and '.join(entry.parts)} into one folder, unpack with `7z x {archive}`, "
             f"then run `clickwise download {entry.name} --from {entry.file}`"
         )
-    by_hand = f"put {entry.file} into {target.parent} or run `clickwise download {entry.name} --from FILE`"
+    if entry.page is not None and not entry.addresses:
+        raise DownloadError(
+            f"{entry.name} has no address that a program can download from (licence {entry.licence}): "
+            f"fetch {entry.file} from {entry.page} in a browser, then run "
+            f"`clickwise download {entry.name} --from {entry.file}`"
+        )
     if not entry.addresses:
         raise DownloadError(f"{entry.name} has no address to download from; {by_hand}")
     if offline:
@@ -184,7 +203,7 @@ def _fetch_from_any(
 ) -> None:
     """Try the mirror and each address in turn; the first file that passes the check gets its name."""
     part = target.with_name(f"{target.name}.part")
-    mirror = environ.get("CLICKWISE_WEIGHTS_URL", "")
+    mirror = environ.get(MIRROR_VARIABLE, "")
     addresses = [*([f"{mirror.rstrip('/')}/{entry.file}"] if mirror else []), *entry.addresses]
     failures: list[str] = []
     for address in addresses:

@@ -130,8 +130,9 @@ def _no_such_name(name: str) -> str:
             f"{name} is an architecture for which no weights are known; train it, give a file with "
             f"architecture={name!r}, or build it with random weights by clickwise.build_model"
         )
-    known = [label for weights in zoo.names() for label in (weights, *zoo.get(weights).aliases)]
-    near = get_close_matches(name, [*known, *architectures()], n=3, cutoff=0.4) or zoo.names()[:3]
+    weights = [label for entry in zoo.entries() for label in (entry.name, *entry.aliases)]
+    known = dict.fromkeys([*weights, *architectures()])  # clickwise-s is both
+    near = get_close_matches(name, known, n=3, cutoff=0.4) or zoo.names()[:3]
     nearest = ", ".join(near)
     return (
         f"no weights are called {name!r} and there is no such file; nearest: {nearest} (`clickwise models` lists all)"

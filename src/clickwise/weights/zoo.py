@@ -13,11 +13,14 @@ from types import MappingProxyType
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from clickwise.errors import ModelError, UnknownModelError
 
 ZOO_FILE = Path(__file__).with_name("zoo.yaml")
+REPORTED_FILE = Path(__file__).with_name("reported.yaml")
+Scores = Mapping[str, Mapping[str, float | None]]
+"""Data set -> {"0.85": NoC, "0.90": NoC}."""
 PERMISSIVE = frozenset({"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0"})
 """Licences that ask for no more than a notice; anything else is asked about before a download."""
 
@@ -26,8 +29,8 @@ class ZooEntry(BaseModel):
     """One set of weights with a name.
 
     megabytes: published size in MiB (rounded by its authors). sha256: of the whole file, lower-case hex, or None.
-    published: data set -> {"0.85": NoC, "0.90": NoC}, None where the authors gave no number.
-    parts: addresses of a split archive; unpack: name of the file that comes out of it.
+    published: data set -> {"0.85": NoC, "0.90": NoC}, None where no number is known.
+    page: where a person can fetch the file. parts: addresses of a split archive, out of which ``file`` is unpacked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,12 +41,13 @@ class ZooEntry(BaseModel):
     architecture: str
     embedded: bool = False
     addresses: tuple[str, ...] = ()
+    page: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     megabytes: Annotated[float, Field(gt=0)] | None = None
     licence: str
     trained_on: str
     source: str
-    published: Mapping[str, Mapping[str, float | None]] = Field(default_factory=lambda: MappingProxyType({}))
+    published: Scores = Field(default_factory=lambda: MappingProxyType({}))
     parts: tuple[str, ...] = ()
 
     @property
@@ -76,6 +80,18 @@ def read_zoo(path: Path) -> tuple[ZooEntry, ...]:
 def entries() -> tuple[ZooEntry, ...]:
     """All weights we know by name, sorted by name."""
     return tuple(sorted(read_zoo(ZOO_FILE), key=lambda entry: entry.name))
+
+
+@cache
+def reported() -> Mapping[str, Mapping[str, Scores]]:
+    """Numbers published without weights: architecture -> what it was trained on -> scores."""
+    try:
+        found = TypeAdapter(dict[str, dict[str, dict[str, dict[str, float | None]]]]).validate_python(
+            yaml.safe_load(REPORTED_FILE.read_text("utf-8"))
+        )
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ModelError(f"{REPORTED_FILE} does not hold scores by architecture: {error}") from error
+    return MappingProxyType(found)
 
 
 def names() -> list[str]:
