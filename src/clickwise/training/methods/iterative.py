@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clickwise.data.stream import TrainingItem
 from clickwise.errors import RecipeError
-from clickwise.models.interface import InteractiveModel
+from clickwise.models.interface import InteractiveModel, ModelOutput
 from clickwise.training.methods.click_rounds import ClickRounds
 from clickwise.training.parts.methods import IterativeMethod
 from clickwise.training.step import Batch, Forward, Round
@@ -38,7 +38,11 @@ class Iterative(ClickRounds):
         batch = self.as_batch(data, device, click_round=rounds)
         if rounds:
             self._play(rounds, data, batch, model, forward)
-        yield Round(batch, forward(batch.image, batch.prev_mask, batch.points))
+        yield Round(batch, self.look(forward, batch, rounds, is_final=True))
+
+    def look(self, forward: Forward, batch: Batch, clicked: int, *, is_final: bool) -> ModelOutput:
+        """One pass after ``clicked`` clicks on the model's errors; is_final: the one with gradient."""
+        return forward(batch.image, batch.prev_mask, batch.points)
 
     @torch.no_grad()
     def _play(self, rounds: int, data: TrainingItem, batch: Batch, model: InteractiveModel, forward: Forward) -> None:
@@ -47,7 +51,7 @@ class Iterative(ClickRounds):
         model.eval()
         try:
             for number in range(1, rounds + 1):
-                logits = forward(batch.image, batch.prev_mask, batch.points).logits
+                logits = self.look(forward, batch, number - 1, is_final=False).logits
                 batch.prev_mask = torch.sigmoid(logits.float())
                 self._click(data, batch.prev_mask[:, 0].cpu().numpy(), number)
                 batch.points = data.points.to(batch.image.device)
