@@ -65,7 +65,9 @@ class IglrModel(InteractiveModel):
         self.refiner = LocalRefiner(self.head.width)
         self.register_buffer("image_mean", torch.tensor(_IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(_IMAGE_STD).view(1, 3, 1, 1), persistent=False)
-        initialise(self)
+        # As published (section 4.4). On head and refiner the fan-out rule would give last layers with logits of +-20.
+        initialise(self.backbone)
+        initialise(self.fusion)
 
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
         """The coarse stage: logits (= coarse_logits) at image size and the decoder feature at stride 4."""
