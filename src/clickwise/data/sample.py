@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clickwise.types import ImageArray, LabelArray, MaskArray
 
@@ -89,4 +90,25 @@ class HasStartMasks(Protocol):
 
         DatasetError naming file and rule when it is malformed.
         """
+        ...
+
+
+@runtime_checkable
+class RandomizedDataset(Dataset, Protocol):
+    """A set whose published rule draws something at each access: stuff or none, one of several layers, a fill order.
+
+    ``load`` holds everything and is always the same; training calls ``load_random`` where there is one.
+    """
+
+    def load_random(self, index: int, rng: np.random.Generator) -> Sample:
+        """One draw of the sample of that index; the same for the same state of ``rng``. Errors as ``load``."""
+        ...
+
+
+@runtime_checkable
+class WeightedDataset(Dataset, Protocol):
+    """A set whose training draws some samples more often than others."""
+
+    def sample_weights(self) -> NDArray[np.float64]:
+        """(len,) probabilities of the samples; they sum to 1."""
         ...

@@ -1,5 +1,6 @@
 """Data sets by name. A new one is one reader file and one line in `DATASETS`; third parties use entry points.
 
+A name is ``NAME`` or ``NAME:SPLIT``: ``SBD`` is what is evaluated, ``SBD:train`` what is trained on.
 An entry point of the group "clickwise.datasets" has the data set's name and the value ``module:ENTRY``, where ENTRY is
 a `DatasetEntry`.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from typing import cast
 
@@ -28,10 +30,13 @@ class DatasetEntry:
     """A data set that can be asked for by name.
 
     name: as in ``--datasets`` and as the folder below the data root is called.
-    reader: "module:callable"; called with the root folder and the name, it returns a `Dataset`.
+    reader: "module:callable"; called with the root folder and the name (and, where the entry has splits, with
+        ``split=``), it returns a `Dataset`. Other arguments that it has are options for `open_dataset`.
     config_key: the key of config.yml that gives its root.
     folders: folders that its root holds; by them a folder given by path is recognised.
     objects: how many objects the published evaluation has (0: no fixed number).
+    splits: what may follow the name after a colon; the first is meant when nothing follows.
+    other_keys, other_folders: further keys of config.yml and further names of its folder, tried after its own.
     """
 
     name: str
@@ -39,6 +44,9 @@ class DatasetEntry:
     config_key: str
     folders: tuple[str, ...] = ()
     objects: int = 0
+    splits: tuple[str, ...] = ()
+    other_keys: tuple[str, ...] = ()
+    other_folders: tuple[str, ...] = ()
 
 
 DATASETS = (
@@ -59,42 +67,45 @@ def dataset_entries() -> dict[str, DatasetEntry]:
 
 
 def find_entry(name: str) -> DatasetEntry | None:
-    """The registered data set of that name; upper and lower case, ``-`` and ``_`` do not matter."""
-    return next((e for e in dataset_entries().values() if _plain(e.name) == _plain(name)), None)
+    """The registered data set of that name, with or without a split; upper and lower case, ``-`` and ``_`` are one."""
+    plain = _plain(name.partition(":")[0])
+    return next((e for e in dataset_entries().values() if _plain(e.name) == plain), None)
 
 
 def open_dataset(
     name_or_folder: str | os.PathLike[str],
     data_root: str | os.PathLike[str] | None = None,
     config: Mapping[str, Path] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Dataset:
     """The data set of that name, or the one that lies in that folder.
 
     A name is looked up under its key in ``config`` (key of config.yml -> folder), then as ``data_root/NAME``; data_root
     defaults to $CLICKWISE_DATA. A folder is read by what it holds: a registered layout if its own name is that data
-    set's, else images/ with masks/, else any registered layout that fits.
+    set's, else images/ with masks/, else any registered layout that fits. ``options`` are the reader's own, for example
+    ``{"stuff_prob": 0.3}``.
     Folders are listed and matched here; files are read by ``load``. Raises DatasetError.
     """
-    text = os.fspath(name_or_folder)
+    text, options = os.fspath(name_or_folder), options or {}
     entry = find_entry(text) if Path(text).name == text else None
     if entry is not None:
-        return _read(entry, _root_of(entry, data_root, config or {}))
+        return _read(entry, _root_of(entry, data_root, config or {}), "", text.partition(":")[2], options)
     if Path(text).is_dir():
-        return _open_folder(Path(text))
+        return _open_folder(Path(text), options)
     names = list(dataset_entries())
     if Path(text).name != text:
         raise DatasetError(f"data set {text} is not a folder; give one with images/ and masks/, or a name: {_all()}")
-    near = get_close_matches(text, names, n=1, cutoff=0.5)
+    near = get_close_matches(text.partition(":")[0], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
 
 
 def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, config: Mapping[str, Path]) -> Path:
-    if entry.config_key in config:
-        root = config[entry.config_key]
-        if not root.is_dir():
-            raise DatasetError(f"{entry.name}: {entry.config_key} names {root}, which is not a folder; correct it")
-        return root
+    for key in (entry.config_key, *entry.other_keys):
+        if key in config:
+            if not config[key].is_dir():
+                raise DatasetError(f"{entry.name}: {key} names {config[key]}, which is not a folder; correct it")
+            return config[key]
     given = os.fspath(data_root) if data_root is not None else os.environ.get(DATA_VARIABLE, "")
     source = "--data-root" if data_root is not None else DATA_VARIABLE
     if not given:
@@ -105,36 +116,46 @@ def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, conf
     root = Path(given)
     if not root.is_dir():
         raise DatasetError(f"{entry.name}: {source} is {root}, which is not a folder; expected one with {entry.name}/")
-    near = [p for p in sorted(root.iterdir()) if _plain(p.name) == _plain(entry.name) and p.is_dir()]
-    folder = find_folder(root, entry.name) or (near[0] if near else None)
-    if folder is None:
-        raise DatasetError(
-            f"{entry.name}: {root} has no folder {entry.name}/; put the data set there or correct {source}"
-        )
-    return folder
+    for name in (entry.name, *entry.other_folders):
+        near = [p for p in sorted(root.iterdir()) if _plain(p.name) == _plain(name) and p.is_dir()]
+        folder = find_folder(root, name) or (near[0] if near else None)
+        if folder is not None:
+            return folder
+    raise DatasetError(f"{entry.name}: {root} has no folder {entry.name}/; put the data set there or correct {source}")
 
 
-def _open_folder(root: Path) -> Dataset:
+def _open_folder(root: Path, options: Mapping[str, object]) -> Dataset:
     def fits(entry: DatasetEntry) -> bool:
         return bool(entry.folders) and all(find_folder(root, name) for name in entry.folders)
 
     name = root.resolve().name
     entry = find_entry(name)
     if entry is not None and fits(entry):
-        return _read(entry, root)
+        return _read(entry, root, "", "", options)
     if find_folder(root, "images") and find_folder(root, "masks"):
         return ImagesMasks(root)
     other = next((e for e in dataset_entries().values() if fits(e)), None)
     if other is None:
         raise DatasetError(f"{root} holds no layout that is known; expected images/ and masks/, or that of {_all()}")
-    return _read(other, root, name)
+    return _read(other, root, name, "", options)
 
 
-def _read(entry: DatasetEntry, root: Path, name: str = "") -> Dataset:
+def _read(entry: DatasetEntry, root: Path, name: str, split: str, options: Mapping[str, object]) -> Dataset:
     module, _, reader = entry.reader.partition(":")
     full = module if "." in module else f"clickwise.data.datasets.{module}"
-    make = cast(Callable[[Path, str], Dataset], getattr(import_module(full), reader))
-    return make(root, name or entry.name)
+    make = cast(Callable[..., Dataset], getattr(import_module(full), reader))
+    known = [key for key in signature(make).parameters if key not in ("root", "name", "split", "report")]
+    for key in options:
+        if key not in known:
+            raise DatasetError(f"{entry.name} has no option {key!r}; it has: {', '.join(known) or 'none'}")
+    if not entry.splits:
+        if split:
+            raise DatasetError(f"{entry.name} has no splits; ask for {entry.name}, not {entry.name}:{split}")
+        return make(root, name or entry.name, **options)
+    chosen = split.casefold() or entry.splits[0]
+    if chosen not in entry.splits:
+        raise DatasetError(f"{entry.name} has no split {split!r}; it has: {', '.join(entry.splits)}")
+    return make(root, (name or entry.name) + (f":{chosen}" if split else ""), split=chosen, **options)
 
 
 def _plain(name: str) -> str:
