@@ -181,9 +181,10 @@ def test_attention_maps_and_fused_kernel_agree() -> None:
     torch.manual_seed(0)
     query, key, value = torch.randn(2, 12, 8), torch.randn(2, 5, 8), torch.randn(2, 5, 8)
     maps: list[Tensor] = []
-    weight = torch.rand(2, 12, 1)
-    explicit = attend(query, key, value, 2, maps=maps, query_weight=weight)
-    assert torch.allclose(explicit, attend(query, key, value, 2) * weight, atol=1e-6)
+    bias = torch.randn(2, 1, 12, 5)
+    explicit = attend(query, key, value, 2, maps=maps, bias=bias)
+    assert torch.allclose(explicit, attend(query, key, value, 2, bias=bias), atol=1e-6)
+    assert not torch.allclose(explicit, attend(query, key, value, 2), atol=1e-2)
     assert maps[0].shape == (2, 2, 12, 5)
     assert torch.allclose(maps[0].sum(-1), torch.ones(2, 2, 12))
 

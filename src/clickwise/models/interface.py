@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,27 @@ FeaturePlace = Literal["A", "B", "C"]
 """Where f-BRS may change features: A early, C late (protocol 7)."""
 
 
+class AttentionFields(NamedTuple):
+    """Where the supervised stages of a network look (SRAFS); one entry per stage in each tuple.
+
+    maps: (B, N, M) attention of N query tokens to M key tokens, mean over blocks and heads; every row sums to 1.
+    weights: (B, 1, h, w) in [0, 1], likeness to the clicked object on the query grid (N = h * w, rows first).
+    key_sizes: (h_k, w_k) of the key grid, M = h_k * w_k. positive_clicks: (B,) number of positive clicks.
+    """
+
+    maps: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]
+    key_sizes: tuple[tuple[int, int], ...]
+    positive_clicks: Tensor
+
+
 @dataclass(slots=True)
 class ModelOutput:
     """Answer of a network. All maps are (B, 1, H, W) logits at the size of the image given.
 
     coarse_logits and feature are set by two-stage models only; refined_logits and boundary_logits (B, 1, h, w) in
-    training only, where a window of each item is refined together with the whole.
+    training only, where a window of each item is refined together with the whole. attention: of models that have it
+    supervised, in training only, for at other times the maps are never held.
     """
 
     logits: Tensor
@@ -35,6 +50,7 @@ class ModelOutput:
     feature: Tensor | None = None
     refined_logits: Tensor | None = None
     boundary_logits: Tensor | None = None
+    attention: AttentionFields | None = None
 
 
 @dataclass(frozen=True, slots=True)

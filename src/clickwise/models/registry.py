@@ -19,6 +19,7 @@ MODULES = (
     "clickwise.models.iglr",
     "clickwise.models.ritm",
     "clickwise.models.simpleclick",
+    "clickwise.models.srafs",
 )
 """Modules with a tuple ``ARCHITECTURES``. Third parties add theirs through the entry-point group "clickwise.models"."""
 
@@ -52,6 +53,12 @@ def architectures() -> dict[str, Architecture]:
                 raise ModelError(f"architecture {architecture.name} is registered twice (second time by {module_name})")
             found[architecture.name] = architecture
     return dict(sorted(found.items()))
+
+
+def own_architectures() -> list[Architecture]:
+    """The architectures of this package, without those of third parties, sorted by name."""
+    ours = {architecture.name for module in MODULES for architecture in import_module(module).ARCHITECTURES}
+    return [architecture for name, architecture in architectures().items() if name in ours]
 
 
 def get_architecture(name: str) -> Architecture:

@@ -83,13 +83,11 @@ class MixAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.reduce = KeyValueReduction(dim, reduction) if reduction > 1 else None
 
-    def forward(
-        self, x: Tensor, size: Size, *, maps: list[Tensor] | None = None, query_weight: Tensor | None = None
-    ) -> Tensor:
-        """(B, N, C) -> (B, N, C); see `attend` for maps and query_weight."""
+    def forward(self, x: Tensor, size: Size, *, maps: list[Tensor] | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C); see `attend` for maps and bias."""
         source = x if self.reduce is None else self.reduce(x, size)
         key, value = self.kv(source).chunk(2, dim=-1)
-        out: Tensor = self.proj(attend(self.q(x), key, value, self.heads, maps=maps, query_weight=query_weight))
+        out: Tensor = self.proj(attend(self.q(x), key, value, self.heads, maps=maps, bias=bias))
         return out
 
 
@@ -100,22 +98,22 @@ def attend(
     heads: int,
     *,
     maps: list[Tensor] | None = None,
-    query_weight: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v with ``heads`` heads: (B, N, C), (B, M, C), (B, M, C) -> (B, N, C).
+    """softmax(q k^T / sqrt(d) + bias) v with ``heads`` heads: (B, N, C), (B, M, C), (B, M, C) -> (B, N, C).
 
     maps: if given, the softmaxed attention (B, heads, N, M) is appended to it; else PyTorch's fused kernel runs and the
-    attention is never held. query_weight: (B, N, 1) factor on every query's attention row, after the softmax.
+    attention is never held. bias: (B, 1, N, M), alike for all heads; None = 0.
     """
     q, k, v = (x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     if maps is None:
-        out = F.scaled_dot_product_attention(q, k, v)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
     else:
-        weights = torch.softmax((q @ k.transpose(2, 3)) / math.sqrt(q.shape[-1]), dim=-1)
+        scores = (q @ k.transpose(2, 3)) / math.sqrt(q.shape[-1])
+        weights = torch.softmax(scores if bias is None else scores + bias, dim=-1)
         maps.append(weights)
-        out = weights @ v
-    merged = out.transpose(1, 2).flatten(2)
-    return merged if query_weight is None else merged * query_weight
+        out = weights.to(v.dtype) @ v
+    return out.transpose(1, 2).flatten(2)
 
 
 class MixFFN(nn.Module):
@@ -146,11 +144,9 @@ class MixBlock(nn.Module):
         self.mlp = MixFFN(dim)
         self.drop_path = drop_path
 
-    def forward(
-        self, x: Tensor, size: Size, *, maps: list[Tensor] | None = None, query_weight: Tensor | None = None
-    ) -> Tensor:
-        """(B, N, C) -> (B, N, C); see `attend` for maps and query_weight."""
-        x = x + self._dropped(self.attn(self.norm1(x), size, maps=maps, query_weight=query_weight))
+    def forward(self, x: Tensor, size: Size, *, maps: list[Tensor] | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C); see `attend` for maps and bias."""
+        x = x + self._dropped(self.attn(self.norm1(x), size, maps=maps, bias=bias))
         return x + self._dropped(self.mlp(self.norm2(x), size))
 
     def _dropped(self, branch: Tensor) -> Tensor:
@@ -173,11 +169,11 @@ class MixStage(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=BLOCK_EPS)
 
     def encode(
-        self, tokens: Tensor, size: Size, *, maps: list[Tensor] | None = None, query_weight: Tensor | None = None
+        self, tokens: Tensor, size: Size, *, maps: list[Tensor] | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        """Tokens (B, N, C) through all blocks and the norm; see `attend` for maps (one per block) and query_weight."""
+        """Tokens (B, N, C) through all blocks and the norm; see `attend` for maps (one per block) and bias."""
         for block in self.blocks:
-            tokens = block(tokens, size, maps=maps, query_weight=query_weight)
+            tokens = block(tokens, size, maps=maps, bias=bias)
         normed: Tensor = self.norm(tokens)
         return normed
 

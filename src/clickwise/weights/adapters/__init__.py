@@ -12,6 +12,7 @@ MODULES = (
     "clickwise.weights.adapters.iglr",
     "clickwise.weights.adapters.ritm",
     "clickwise.weights.adapters.simpleclick",
+    "clickwise.weights.adapters.srafs",
 )
 """Modules with a tuple ``ADAPTERS``."""
 
