@@ -224,7 +224,26 @@ def test_models_lists_weights_with_licence_as_json(capsys: pytest.CaptureFixture
     by_name = {row["name"]: row for row in report["weights"]}
     assert by_name["ritm-hrnet18-cocolvis"]["licence"] == "MIT"
     assert by_name["ritm-hrnet18-cocolvis"]["published"]["GrabCut"] == {"0.85": 1.42, "0.90": 1.54}
-    assert {row["name"]: row["parameters"] for row in report["architectures"]}["ritm-hrnet18s"] == 4_220_047
+    architectures = {row["name"]: row for row in report["architectures"]}
+    assert architectures["ritm-hrnet18s"]["parameters"] == 4_220_047
+    assert architectures["ritm-hrnet18s"]["weights_licence"] == "MIT"
+    assert all(row["multiply_adds"] > 1e9 and row["parameters"] > 1e6 for row in architectures.values())
+    assert list(architectures["simpleclick-vit-b"]["published"]) == ["COCO+LVIS", "SBD"]
+    assert architectures["icmformer-vit-b"]["published"]["SBD"]["DAVIS"] == {"0.85": 4.05, "0.90": 5.58}
+    assert architectures["icmformer-vit-b"]["weights_licence"] is None
+    assert by_name["cfr-icl-vit-h-cocolvis"]["by_hand"]
+
+
+def test_models_prints_every_architecture_with_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert frame.main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if "cfr-icl-vit-h " in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        *("cfr-icl-vit-h", "660.71 M", "700.0 G at 448x448", "", "1.46", "", "4.24", "COCO+LVIS", "CC-BY-NC-4.0"),
+        "CFR-ICL, arXiv 2303.05620",
+    ]
+    (row,) = [line for line in lines if "iglr-segformer-b0 " in line]
+    assert "none published" in row
 
 
 def test_models_counts_multiply_adds_of_ritm() -> None:

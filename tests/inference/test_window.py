@@ -85,7 +85,8 @@ def test_crop_equals_crop_of_floats(data: st.DataObject) -> None:
     expected = F.interpolate(crop, size=size, mode="bilinear", align_corners=True)[0]
     frame = Frame(rgb)
     for _ in range(2):  # the second time from the cache
-        np.testing.assert_allclose(frame.crop(box, size).numpy(), expected.numpy(), atol=2e-6)
+        # Positions up to 50 in single precision are good to 4e-6, and so is a value between two neighbours.
+        np.testing.assert_allclose(frame.crop(box, size).numpy(), expected.numpy(), atol=8e-6)
 
 
 def test_full_map_is_cut_to_its_content() -> None:

@@ -1,7 +1,16 @@
-"""How large a network is and how much it computes, without computing: shapes only, on the meta device."""
+"""How large a network is and how much it computes, without computing: shapes only, on the meta device.
+
+Counting takes up to seconds per network, so the figures of our own architectures are kept in ``figures.json``, which
+``tools/write_model_figures.py`` writes.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from clickwise.models.interface import InteractiveModel
-from clickwise.models.registry import Architecture, build_model
+from clickwise.models.registry import MODULES, Architecture, architectures, build_model
 
 
 class _NoClicks(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -49,6 +58,46 @@ def multiply_adds(model: InteractiveModel, size: tuple[int, int]) -> int | None:
 
 
 def complexity(architecture: Architecture) -> tuple[int, int | None]:
-    """(learned values, multiply-adds at the native size or None) of an architecture."""
+    """(learned values, multiply-adds at the native size or None) of an architecture, counted anew."""
     model = shape_only(architecture.name)
     return model.parameter_count, multiply_adds(model, architecture.native_size)
+
+
+FIGURES_FILE = Path(__file__).with_name("figures.json")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """parameters: learned values; multiply_adds: of one forward of one image of size (height, width), None: unknown."""
+
+    parameters: int
+    multiply_adds: int | None
+    size: tuple[int, int]
+
+
+def figures_of(architecture: Architecture) -> Figures:
+    """The figures of an architecture at its native size: the stored ones if there are, else counted."""
+    stored = _stored().get(architecture.name)
+    return stored if stored is not None and stored.size == architecture.native_size else counted(architecture)
+
+
+def counted(architecture: Architecture) -> Figures:
+    """The figures of an architecture at its native size, counted anew."""
+    return Figures(*complexity(architecture), architecture.native_size)
+
+
+def own_architectures() -> list[Architecture]:
+    """The architectures of this package, without those of third parties, sorted by name."""
+    ours = {architecture.name for module in MODULES for architecture in import_module(module).ARCHITECTURES}
+    return [architecture for name, architecture in architectures().items() if name in ours]
+
+
+@cache
+def _stored() -> dict[str, Figures]:
+    if not FIGURES_FILE.is_file():
+        return {}
+    rows = json.loads(FIGURES_FILE.read_text("utf-8"))
+    return {
+        name: Figures(row["parameters"], row["multiply_adds"], (row["size"][0], row["size"][1]))
+        for name, row in rows.items()
+    }

@@ -55,12 +55,6 @@ def architectures() -> dict[str, Architecture]:
     return dict(sorted(found.items()))
 
 
-def own_architectures() -> list[Architecture]:
-    """The architectures of this package, without those of third parties, sorted by name."""
-    ours = {architecture.name for module in MODULES for architecture in import_module(module).ARCHITECTURES}
-    return [architecture for name, architecture in architectures().items() if name in ours]
-
-
 def get_architecture(name: str) -> Architecture:
     """The architecture of that name, or UnknownModelError naming the nearest ones."""
     try:
