@@ -259,6 +259,11 @@ def _coco_lvis(size: Size) -> Chain:
     return Chain((Rescale((0.75, 1.40)), Mirror(), *_crop(size), *_COLOUR))
 
 
+def _coco_lvis_narrow(size: Size) -> Chain:
+    """iCMFormer's Swin recipes."""
+    return Chain((Rescale((0.75, 1.25)), Mirror(), *_crop(size), *_COLOUR))
+
+
 def _sbd(size: Size) -> Chain:
     moves = (Rescale((0.75, 1.25)), Mirror(vertical_too=True), QuarterTurns(), ShiftRotate())
     return Chain((*moves, *_crop(size), *_COLOUR))
@@ -280,6 +285,7 @@ CHAINS: Mapping[str, Callable[[Size], Chain]] = MappingProxyType(
     {
         "aligned": _aligned,
         "coco_lvis": _coco_lvis,
+        "coco_lvis_narrow": _coco_lvis_narrow,
         "sbd": _sbd,
         "coco_lvis_validation": _coco_lvis_validation,
         "sbd_validation": _sbd_validation,

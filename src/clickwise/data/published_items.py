@@ -14,6 +14,8 @@ from clickwise.data.point_sampler import MultiPointSampler
 from clickwise.data.published_augment import Chain, View
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.data.stream import TrainingItem
+from clickwise.data.suem import Suem
+from clickwise.errors import OptionError
 from clickwise.types import LabelArray, ProbsArray, Size
 
 _TRIES = 50
@@ -35,6 +37,9 @@ class PublishedItemMaker:
     chain: crop size -> steps, for example one of `CHAINS`. keep_background_prob: chance that a view without any object
     is kept as a background sample (negative: always) instead of drawing another view. min_object_area: objects of
     fewer pixels in the view are no targets; what is removed leaves its label, so it is not background either.
+    suem: copy-paste with other samples of the same sources, each viewed and cleaned as the first. They are drawn as the
+    first is: our sources' shares say what the data consist of. (The release draws them uniformly within one data set
+    and leaves aside its weights, which say how difficult a sample is; within a source ours are uniform too.)
     """
 
     sources: SampleSource
@@ -42,17 +47,23 @@ class PublishedItemMaker:
     chain: Callable[[Size], Chain]
     keep_background_prob: float = 0.0
     min_object_area: int = 0
+    suem: Suem | None = None
+
+    def __post_init__(self) -> None:
+        if self.suem is not None and self.sampler.target.soft_targets:
+            raise OptionError("soft_targets and suem are both on, but pasted objects have sharp masks; leave one out")
 
     def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
         """See `ItemMaker`. object_mask is float32 when the sampler's targets are soft; prev_mask is zero."""
         original = self.sources.draw(rng)
-        seen, kept, view = seen_sample(
-            original,
-            self.chain(size),
-            rng,
-            keep_background_prob=self.keep_background_prob,
-            min_object_area=self.min_object_area,
-        )
+        seen, kept, view = self._seen(original, rng, size)
+        if self.suem is not None:
+            seen = self.suem.apply(
+                seen,
+                rng,
+                other=lambda: self._seen(self.sources.draw(rng), rng, size)[0],
+                choose=lambda sample: np.asarray(self.sampler.target.choose(sample, rng).target, dtype=np.bool_),
+            )
 
         def soft_mask(object_id: int) -> ProbsArray:
             return view.soft(original.object_mask(kept[object_id]).astype(np.float32))
@@ -64,6 +75,15 @@ class PublishedItemMaker:
             ignore_mask=torch.from_numpy(chosen.ignore_mask)[None],
             points=torch.from_numpy(points),
             prev_mask=torch.zeros((1, *size), dtype=torch.float32),
+        )
+
+    def _seen(self, original: Sample, rng: np.random.Generator, size: Size) -> tuple[Sample, tuple[int, ...], View]:
+        return seen_sample(
+            original,
+            self.chain(size),
+            rng,
+            keep_background_prob=self.keep_background_prob,
+            min_object_area=self.min_object_area,
         )
 
 

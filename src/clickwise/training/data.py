@@ -16,6 +16,7 @@ from clickwise.data.published_items import PublishedItemMaker
 from clickwise.data.published_targets import TargetRule
 from clickwise.data.start import VariedStart
 from clickwise.data.stream import ItemMaker, ObjectItemMaker, WeightedSources
+from clickwise.data.suem import Suem
 from clickwise.data.targets import WholeOrPart
 from clickwise.training.parts.base import Part
 from clickwise.training.parts.items import FocusItems, PublishedItems, ViewItems
@@ -43,6 +44,7 @@ def published_items(items: PublishedItems, sources: WeightedSources) -> Publishe
         chain=CHAINS[items.chain],
         keep_background_prob=items.keep_background_prob,
         min_object_area=items.min_object_area,
+        suem=None if items.suem is None else Suem(**items.suem.model_dump()),
     )
 
 

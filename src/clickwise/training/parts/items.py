@@ -52,8 +52,15 @@ class PointsPart(Part):
     sfc_full_inner_prob: float = Field(0.0, ge=0, le=1)
 
 
-ChainName = Literal["aligned", "coco_lvis", "sbd", "coco_lvis_validation", "sbd_validation"]
+ChainName = Literal["aligned", "coco_lvis", "coco_lvis_narrow", "sbd", "coco_lvis_validation", "sbd_validation"]
 """A name in `clickwise.data.published_augment.CHAINS`."""
+
+
+class SuemPart(Part):
+    """`clickwise.data.suem.Suem`, with the values of CFR-ICL's recipes."""
+
+    copy_paste_prob: float = Field(0.5, ge=0, le=1)
+    image_mix_prob: float = Field(0.5, ge=0, le=1)
 
 
 class PublishedItems(Part):
@@ -68,6 +75,7 @@ class PublishedItems(Part):
     min_object_area: int = Field(1000, ge=0)
     target: TargetPart = TargetPart()
     points: PointsPart = PointsPart()
+    suem: SuemPart | None = None
 
 
 class FocusPart(Part):
