@@ -27,6 +27,7 @@ CHAINS: Mapping[str, str] = MappingProxyType(
         "zoom_flip": "clickwise.inference.chains.zoom_flip:zoom_flip",
         "cascade": "clickwise.inference.chains.cascade:cascade",
         "crops": "clickwise.inference.chains.crops:crops",
+        "CMRefiner-V2": "clickwise.inference.chains.cmrefiner:cmrefiner",
         "ISLR": "clickwise.inference.chains.focus_refine:focus_refine",
         "RGB-BRS": "clickwise.inference.chains.brs:rgb_brs",
         "DistMap-BRS": "clickwise.inference.chains.brs:distmap_brs",
