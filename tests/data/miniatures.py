@@ -43,3 +43,26 @@ def pairs(root: Path, images: str, masks: str, names: tuple[str, ...] = ("a", "b
         save(root / images / f"{name}.png", picture(seed=number))
         save(root / masks / f"{name}.bmp", grey(truths[-1]))
     return truths
+
+
+def instance_mat(path: Path, labels: np.ndarray) -> Path:
+    """An SBD file: a MATLAB struct GTinst with Segmentation, Boundaries and Categories."""
+    from scipy.io import savemat
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    boundaries = np.zeros((int(labels.max()), 1), dtype=object)
+    struct = {
+        "Segmentation": labels.astype(np.uint8),
+        "Boundaries": boundaries,
+        "Categories": np.ones((int(labels.max()), 1), np.uint8),
+    }
+    savemat(path, {"GTinst": struct}, do_compression=True)
+    return path
+
+
+def regions(*boxes: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> np.ndarray:
+    """(H, W) uint8 labels 1, 2, ... in half-open boxes (x0, y0, x1, y1); later ones win."""
+    labels = np.zeros(size, dtype=np.uint8)
+    for value, box in enumerate(boxes, start=1):
+        labels[blob(box, size)] = value
+    return labels
