@@ -7,19 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import within
+from scipy import stats
 
 from clickwise.data.published_augment import (
     CHAINS,
     BrightnessContrast,
+    Flips,
     Mirror,
     PadTo,
     QuarterTurns,
     RandomCrop,
     Rescale,
+    ResizeTo,
     RgbShift,
     ShiftRotate,
+    StretchedFrame,
 )
-from clickwise.data.published_steps import Cropped, Padded, Resized, Shifted, Toned, Turned, Warped
+from clickwise.data.published_steps import Cropped, Framed, Padded, Resized, Shifted, Toned, Turned, Warped
 
 SIZE = (30, 44)
 
@@ -33,12 +37,12 @@ def labelled(size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
     return image, layers
 
 
-def smooth_places(layers: np.ndarray) -> np.ndarray:
-    """Pixels whose neighbours up to two away all hold their label, in each layer; two interpolations reach so far."""
+def smooth_places(layers: np.ndarray, reach: int) -> np.ndarray:
+    """Pixels whose neighbours up to ``reach`` away all hold their label, in each layer."""
     same = np.ones(layers.shape, dtype=bool)
-    padded = np.pad(layers, ((2, 2), (2, 2), (0, 0)), constant_values=-1)
-    for dy in range(5):
-        for dx in range(5):
+    padded = np.pad(layers, ((reach, reach), (reach, reach), (0, 0)), constant_values=-1)
+    for dy in range(2 * reach + 1):
+        for dx in range(2 * reach + 1):
             same &= padded[dy : dy + layers.shape[0], dx : dx + layers.shape[1]] == layers
     return same
 
@@ -63,7 +67,8 @@ def test_labels_and_soft_masks_follow_the_picture(name: str, height: int, width:
     assert labels.shape == (*SIZE, 2)
     assert labels.dtype == np.int32
     assert set(np.unique(labels)) <= {0, *np.unique(layers)}
-    smooth = smooth_places(labels)
+    # Two interpolations reach two pixels far; that of the aligned chain enlarges up to six times.
+    smooth = smooth_places(labels, 4 if name == "aligned" else 2)
     shown = np.abs(seen[:, :, :2].astype(int) - labels * 40)
     assert (shown[smooth] <= 1).all()
     soft = view.soft((layers[:, :, 0] == 3).astype(np.float32))
@@ -109,6 +114,13 @@ def test_chains_are_the_published_ones() -> None:
         ShiftRotate(0.03, 3, 0.75),
         PadTo(SIZE),
         RandomCrop(SIZE),
+        BrightnessContrast((-0.25, 0.25), (-0.15, 0.40), 0.75),
+        RgbShift(10, 0.75),
+    )
+    assert CHAINS["aligned"](SIZE).steps == (
+        StretchedFrame(mean=0.8, deviation=0.4, limits=(0.3, 1.3)),
+        ResizeTo(SIZE),
+        Flips(0.3),
         BrightnessContrast((-0.25, 0.25), (-0.15, 0.40), 0.75),
         RgbShift(10, 0.75),
     )
@@ -181,6 +193,49 @@ def test_padding_is_centred_and_only_where_needed() -> None:
     assert (padded[2:27] == 1).all()
 
 
+def test_stretched_frames_have_independent_truncated_normal_sides() -> None:
+    rng, draws = np.random.default_rng(6), 4000
+    frames = [StretchedFrame().draw((1000, 500), rng) for _ in range(draws)]
+    shares = np.array([(frame.size[0] / 1000, frame.size[1] / 500) for frame in frames])
+    assert shares.min() >= 0.298
+    assert shares.max() <= 1.3
+    assert abs(np.corrcoef(shares.T)[0, 1]) < 0.08
+    expected = stats.truncnorm((0.3 - 0.8) / 0.4, (1.3 - 0.8) / 0.4, loc=0.8, scale=0.4)
+    for axis in (0, 1):
+        for limit in (0.5, 0.8, 1.0, 1.2):
+            assert within((shares[:, axis] < limit).mean(), expected.cdf(limit), draws)
+
+
+def test_stretched_frames_lie_anywhere_in_the_picture_or_around_it() -> None:
+    """Below 1 all places are equally likely; above 1 all of the picture is in view, up to the one spare pixel."""
+    rng = np.random.default_rng(7)
+    starts: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(4000):
+        frame = StretchedFrame().draw((100, 200), rng)
+        assert isinstance(frame, Framed)
+        for length, start, side in zip(frame.size, (frame.top, frame.left), (100, 200), strict=True):
+            if length < side:
+                assert 0 <= start <= side - length
+                if length < side - 30:
+                    starts[False].append(start / (side - length))
+            else:
+                assert side - length - 1 <= start <= 1
+                if length > side + 20:
+                    starts[True].append((start - 1) / (side - length - 2))
+    for found in starts.values():
+        for quarter in (0.25, 0.5, 0.75):
+            assert abs(np.mean(np.array(found) < quarter) - quarter) < 0.04
+
+
+def test_flips_are_independent() -> None:
+    rng, draws = np.random.default_rng(8), 4000
+    kinds = [Flips().draw(SIZE, rng) for _ in range(draws)]
+    for mirror_x, mirror_y in ((True, False), (False, True), (True, True)):
+        share = np.mean([kind == Turned(SIZE, mirror_x=mirror_x, mirror_y=mirror_y) for kind in kinds])
+        assert within(share, (0.3 if mirror_x else 0.7) * (0.3 if mirror_y else 0.7), draws)
+    assert within(np.mean([kind is None for kind in kinds]), 0.49, draws)
+
+
 def test_colours_have_their_shares_and_ranges() -> None:
     rng, draws = np.random.default_rng(4), 3000
     tones = [BrightnessContrast().draw(SIZE, rng) for _ in range(draws)]
@@ -228,6 +283,16 @@ def test_resized_labels_take_the_nearest_centre(new: tuple[int, int]) -> None:
                 if abs(r - old_y) <= 0.5 + 1e-9 and abs(c - old_x) <= 0.5 + 1e-9
             ]
             assert any((found[y, x] == value).all() for value in near)
+
+
+@pytest.mark.parametrize(("top", "left"), [(-2, -1), (1, 2), (-2, 3), (2, -3), (0, 0), (9, 0)])
+def test_frames_pixel_by_pixel(top: int, left: int) -> None:
+    layers = np.arange(1, 21, dtype=np.int32).reshape(4, 5, 1)
+    found = Framed((6, 7), top, left).labels(layers)
+    for y in range(6):
+        for x in range(7):
+            inside = 0 <= y + top < 4 and 0 <= x + left < 5
+            assert found[y, x, 0] == (layers[y + top, x + left, 0] if inside else 0)
 
 
 def test_turns_pixel_by_pixel() -> None:

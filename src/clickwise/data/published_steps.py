@@ -170,7 +170,8 @@ class Framed(_Geometry):
         """See `_Geometry`; exact."""
         framed = np.zeros((*self.size, *array.shape[2:]), dtype=array.dtype)
         y0, x0 = max(0, self.top), max(0, self.left)
-        y1, x1 = min(array.shape[0], self.top + self.size[0]), min(array.shape[1], self.left + self.size[1])
+        y1 = max(y0, min(array.shape[0], self.top + self.size[0]))
+        x1 = max(x0, min(array.shape[1], self.left + self.size[1]))
         framed[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = array[y0:y1, x0:x1]
         return framed
 
