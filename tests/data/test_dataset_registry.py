@@ -74,11 +74,11 @@ def test_folder_in_the_working_folder(tmp_path, monkeypatch) -> None:
     ("name", "root", "words"),
     [
         ("GrabCat", None, "did you mean GrabCut"),
-        ("nothing/here", None, "not a folder"),
+        ("nothing/here", None, "does not exist"),
         ("GrabCut", None, "--data-root"),
         ("GrabCut", "{tmp}", "has no folder GrabCut/"),
         ("GrabCut", "{tmp}/gone", "not a folder"),
-        ("{tmp}", None, "no layout that is known"),
+        ("{tmp}", None, "no form of data that is known"),
     ],
 )
 def test_errors(tmp_path, name, root, words) -> None:

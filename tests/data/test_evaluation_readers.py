@@ -195,7 +195,6 @@ class TestImagesMasks:
         data = ImagesMasks(root)
         assert (data.name, list(data.sample_ids)) == ("my pictures", ["a", "a_1", "b.x"])
         first = data.load(0)
-        assert first.layers.shape == (24, 32, 3)
         assert [data.describe(0, k).rpartition("masks")[2][1:] for k in range(3)] == ["a.png", "a_2.png", "a_10.png"]
         for number, name in enumerate(("a", "a_2", "a_10")):
             assert np.array_equal(first.object_mask(number), blob(boxes[name]))

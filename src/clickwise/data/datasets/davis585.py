@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
 
 from clickwise.data.datasets.folders import load_labels, load_picture
 from clickwise.data.datasets.reporting import ReportingReader, bright
@@ -17,6 +16,8 @@ from clickwise.errors import DatasetError
 from clickwise.imaging import LoadedImage
 from clickwise.types import MaskArray
 
+MODES = ("zero", "stm", "sp")
+"""What the clicks of a sample may start from."""
 _MASK = re.compile(r"object\w*_(?P<frame>[^_]+)", re.IGNORECASE)
 _PICTURES = (".jpg", ".jpeg", ".png")
 _RULE = "layout: SEQUENCE/NNNNN.jpg with SEQUENCE/objectK_NNNNN.png, init_stm_objectK_NNNNN.png, init_sp_..."
@@ -25,15 +26,18 @@ _RULE = "layout: SEQUENCE/NNNNN.jpg with SEQUENCE/objectK_NNNNN.png, init_stm_ob
 class Davis585(ReportingReader):
     """One sample per mask ``SEQUENCE/objectK_NNNNN.png`` on ``SEQUENCE/NNNNN.jpg``; first channel above 128: object.
 
-    Clicks start from nothing. `Davis585Stm` and `Davis585Sp` start from ``init_stm_MASK`` (a tracker's answer) and
+    split: "zero" starts clicks from nothing, "stm" from ``init_stm_MASK`` (a tracker's answer), "sp" from
     ``init_sp_MASK`` (superpixels). The sequences lie in the root or in ``data/`` below it.
     Raises DatasetError when there is no mask, or one without picture or start mask.
     """
 
-    start: ClassVar[Literal["", "stm", "sp"]] = ""
-
-    def __init__(self, root: str | os.PathLike[str], name: str = "", *, report: Report | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], name: str = "", *, split: str = "zero", report: Report | None = None
+    ) -> None:
         super().__init__(Path(root), name, report)
+        if split not in MODES:
+            raise DatasetError(f"{self.name}: start {split!r} is not known; there are {', '.join(MODES)}")
+        self.start = "" if split == "zero" else split
         base = self.root if _sequences(self.root) else self.root / "data"
         self._files: list[tuple[Path, Path]] = []
         ids: list[str] = []
@@ -81,18 +85,6 @@ class Davis585(ReportingReader):
 
     def _mask(self, file: Path, image: LoadedImage) -> MaskArray:
         return bright(load_labels(file, image, self.name))
-
-
-class Davis585Stm(Davis585):
-    """Clicks start from the masks of a space-time memory network."""
-
-    start = "stm"
-
-
-class Davis585Sp(Davis585):
-    """Clicks start from masks made of superpixels."""
-
-    start = "sp"
 
 
 def recognises(root: Path) -> bool:

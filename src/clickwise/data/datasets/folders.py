@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clickwise.data.findings import Finding, Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError, ImageError
 from clickwise.imaging import LoadedImage, read_image, read_raster, to_upright
@@ -78,9 +79,12 @@ def by_stem(files: Sequence[Path], dataset: str) -> dict[str, Path]:
     return found
 
 
-def complain_about(lonely: Sequence[Path], dataset: str, what: str, rule: str) -> None:
-    """Raise DatasetError naming the first file without a partner, if there is one."""
-    if lonely:
+def complain_about(lonely: Sequence[Path], dataset: str, what: str, rule: str, report: Report | None = None) -> None:
+    """Raise DatasetError naming the first file without a partner, if there is one; or report all of them."""
+    if report is not None:
+        for path in lonely:
+            report(Finding(str(path), f"without {what}", f"{dataset}: {path} has no {what}; {rule}"))
+    elif lonely:
         more = f" ({len(lonely)} such files)" if len(lonely) > 1 else ""
         raise DatasetError(f"{dataset}: {lonely[0]} has no {what}{more}; {rule}")
 
@@ -103,6 +107,13 @@ def load_labels(path: Path, image: LoadedImage, dataset: str) -> NDArray[np.gene
         raster, orientation = read_raster(path)
     except ImageError as error:
         raise DatasetError(f"{dataset}: mask {error}") from error
+    return lay_on(raster, orientation, path, image, dataset)
+
+
+def lay_on(
+    raster: NDArray[np.generic], orientation: int, path: Path, image: LoadedImage, dataset: str
+) -> NDArray[np.generic]:
+    """The raster of a mask file, turned so that it lies on the upright picture; see `load_labels`."""
     values = to_upright(raster, orientation)
     if values.shape[:2] == image.size:
         return values

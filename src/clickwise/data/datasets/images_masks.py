@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from clickwise.data.datasets.folders import (
     by_stem,
     complain_about,
-    flat_sample,
+    find_folder,
+    lay_on,
     load_labels,
     load_picture,
     need_folder,
@@ -18,27 +22,40 @@ from clickwise.data.datasets.folders import (
     split_grey,
     stem_of,
 )
+from clickwise.data.datasets.indexed import read_indices
+from clickwise.data.findings import Finding, Report, refuse
+from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
+from clickwise.errors import DatasetError
+from clickwise.imaging import LoadedImage
+from clickwise.types import MaskArray
 
+NO_TRUTH = 255
+"""Index of an indexed mask that means "no truth", as in PascalVOC and in our own pack."""
 _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>\d+)")
-_RULE = "the mask of images/STEM.* is masks/STEM.*, or masks/STEM_1.*, masks/STEM_2.*, ... for several objects"
+_RULE = (
+    "the mask of images/STEM.* is masks/STEM.*, or masks/STEM_1.*, masks/STEM_2.*, ... or the files in masks/STEM/ "
+    "for several objects"
+)
 
 
 class ImagesMasks:
-    """Pictures in ``images/``; each file ``masks/STEM.*`` or ``masks/STEM_k.*`` (k a number) is one object of STEM.
+    """Pictures in ``images/``; their objects in ``masks/STEM.*``, ``masks/STEM_k.*`` (k a number) or ``masks/STEM/*``.
 
-    Masks: 0 background, 128 ignored (for every object of the picture), above 128 object. Objects are ordered by k, the
-    one without k first. Raises DatasetError when a folder is missing or empty or a file has no partner.
+    A grey mask is one object: 0 background, 128 ignored (for every object of the picture), above 128 object. An indexed
+    mask in colours holds any number: 0 background, 255 ignored, every other index in use is one object. Objects are
+    ordered by k, the file without k first, and by index within a file.
+    Raises DatasetError when a folder is missing or empty or a file has no partner.
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str = "") -> None:
+    def __init__(self, root: str | os.PathLike[str], name: str = "", *, report: Report | None = None) -> None:
         self.root = Path(root)
         self.name = name or self.root.resolve().name
+        self._report = report or refuse
         images = by_stem(picture_files(need_folder(self.root, "images", self.name), self.name), self.name)
-        masks = by_stem(picture_files(need_folder(self.root, "masks", self.name), self.name), self.name)
         found: dict[str, list[tuple[int, Path]]] = {stem: [] for stem in images}
         lonely: list[Path] = []
-        for stem, path in masks.items():
+        for stem, path in self._mask_files():
             numbered = _NUMBERED.fullmatch(stem)
             if stem in found:  # a picture's full name wins: a_1.png is the mask of a_1.jpg where that exists
                 found[stem].append((-1, path))
@@ -46,21 +63,60 @@ class ImagesMasks:
                 found[numbered["stem"]].append((int(numbered["number"]), path))
             else:
                 lonely.append(path)
-        complain_about(lonely, self.name, "picture", _RULE)
-        complain_about([images[stem] for stem, files in found.items() if not files], self.name, "mask", _RULE)
-        self.sample_ids: Sequence[str] = list(images)
-        self._images = list(images.values())
-        self._masks = [[path for _, path in sorted(found[stem])] for stem in images]
+        complain_about(lonely, self.name, "picture", _RULE, report)
+        complain_about([images[stem] for stem, files in found.items() if not files], self.name, "mask", _RULE, report)
+        self.sample_ids: Sequence[str] = [stem for stem in images if found[stem]]
+        self._images = [images[stem] for stem in self.sample_ids]
+        self._masks = [[path for _, path in sorted(found[stem])] for stem in self.sample_ids]
+
+    def _mask_files(self) -> Iterator[tuple[str, Path]]:
+        """(stem of the picture or with a number, file) of every mask."""
+        folder = need_folder(self.root, "masks", self.name)
+        own = sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: p.name)
+        for place in own:
+            stem = unicodedata.normalize("NFC", place.name)
+            yield from ((stem, path) for path in picture_files(place, self.name))
+        if not own or any(path.is_file() for path in folder.iterdir()):
+            yield from by_stem(picture_files(folder, self.name), self.name).items()
 
     def __len__(self) -> int:
         return len(self._images)
 
     def describe(self, index: int, object_id: int = 0) -> str:
-        """Where the truth of an object comes from, for messages."""
-        return str(self._masks[index][object_id])
+        """Where the truth of an object comes from, for messages: its file, or all where a file holds several."""
+        files = self._masks[index]
+        return str(files[min(object_id, len(files) - 1)])
+
+    def picture_path(self, index: int) -> Path:
+        """The file of a sample's picture."""
+        return self._images[index]
 
     def load(self, index: int) -> Sample:
         """Read picture and masks; DatasetError naming file and rule when one of them is malformed."""
         image = load_picture(self._images[index], self.name)
-        masks = [split_grey(load_labels(p, image, self.name), p, self.name) for p in self._masks[index]]
-        return flat_sample(stem_of(self._images[index]), image, masks)
+        objects: list[MaskArray] = []
+        unknown: list[MaskArray] = []
+        for path in self._masks[index]:
+            try:
+                found, ignored = self._split(path, image)
+            except DatasetError as error:
+                self._report(Finding(str(path), "mask", str(error)))
+                continue
+            objects += found
+            unknown += [ignored] if ignored.any() else []
+        return layered_sample(stem_of(self._images[index]), image.rgb, objects, unknown)
+
+    def _split(self, path: Path, image: LoadedImage) -> tuple[list[MaskArray], MaskArray]:
+        """Objects and ignored region of one mask file, each (H, W)."""
+        indices = read_indices(path)
+        if indices is None:
+            is_object, ignored = split_grey(load_labels(path, image, self.name), path, self.name)
+            return [is_object], ignored
+        values = lay_on(indices, 1, path, image, self.name)
+        present = [value for value in np.unique(values).tolist() if value not in (0, NO_TRUTH)]
+        return [np.asarray(values == value) for value in present], np.asarray(values == NO_TRUTH)
+
+
+def recognises(root: Path) -> bool:
+    """Whether a folder holds images/ and masks/."""
+    return all(find_folder(root, name) for name in ("images", "masks"))

@@ -20,6 +20,7 @@ from clickwise.data.datasets.folders import (
     need_folder,
     picture_files,
 )
+from clickwise.data.findings import Report
 from clickwise.data.sample import Sample
 from clickwise.types import MaskArray
 
@@ -35,16 +36,16 @@ class PairedDataset(ABC):
     images_folder: ClassVar[str]
     masks_folder: ClassVar[str]
 
-    def __init__(self, root: str | os.PathLike[str], name: str) -> None:
+    def __init__(self, root: str | os.PathLike[str], name: str, *, report: Report | None = None) -> None:
         self.name = name
         self.root = Path(root)
         images = by_stem(picture_files(need_folder(self.root, self.images_folder, name), name), name)
         masks = by_stem(picture_files(need_folder(self.root, self.masks_folder, name), name), name)
         rule = f"pictures in {self.images_folder}/ and masks in {self.masks_folder}/ belong together by their stem"
-        complain_about([p for stem, p in images.items() if stem not in masks], name, "mask", rule)
-        complain_about([p for stem, p in masks.items() if stem not in images], name, "picture", rule)
-        self.sample_ids: Sequence[str] = list(images)
-        self._files = [(path, masks[stem]) for stem, path in images.items()]
+        complain_about([p for stem, p in images.items() if stem not in masks], name, "mask", rule, report)
+        complain_about([p for stem, p in masks.items() if stem not in images], name, "picture", rule, report)
+        self.sample_ids: Sequence[str] = [stem for stem in images if stem in masks]
+        self._files = [(images[stem], masks[stem]) for stem in self.sample_ids]
 
     def __len__(self) -> int:
         return len(self._files)
@@ -52,6 +53,10 @@ class PairedDataset(ABC):
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of a sample comes from, for messages."""
         return str(self._files[index][1])
+
+    def picture_path(self, index: int) -> Path:
+        """The file of a sample's picture."""
+        return self._files[index][0]
 
     def load(self, index: int) -> Sample:
         """Read picture and mask; DatasetError naming file and rule when one of them is malformed."""

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import cast
 
 from clickwise.data.datasets.folders import find_folder
-from clickwise.data.datasets.images_masks import ImagesMasks
+from clickwise.data.datasets.forms import all_forms, form_of
+from clickwise.data.findings import Report
 from clickwise.data.sample import Dataset
 from clickwise.errors import DatasetError
 
@@ -54,6 +55,19 @@ DATASETS = (
     DatasetEntry("Berkeley", "grabcut_style:Berkeley", "BERKELEY_PATH", ("images", "masks"), 100),
     DatasetEntry("DAVIS", "davis_style:Davis", "DAVIS_PATH", ("img", "gt"), 345),
     DatasetEntry("COCO_MVal", "davis_style:Davis", "COCO_MVAL_PATH", ("img", "gt"), 800),
+    DatasetEntry("SBD", "sbd:open_sbd", "SBD_PATH", ("img", "inst"), 6671, splits=("val", "train")),
+    DatasetEntry("SBD_Train", "sbd:open_sbd_train", "SBD_PATH", (), 20172, other_folders=("SBD",)),
+    DatasetEntry(
+        "PascalVOC",
+        "pascal_voc:PascalVoc",
+        "PASCALVOC_PATH",
+        ("JPEGImages", "SegmentationObject"),
+        3427,
+        splits=("val", "test", "train", "trainval", "val-grey", "test-grey"),
+        other_folders=("VOC2012", "VOCdevkit"),
+    ),
+    DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
+    DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
 )
 """Readers are named relative to `clickwise.data.datasets`."""
 
@@ -77,24 +91,30 @@ def open_dataset(
     data_root: str | os.PathLike[str] | None = None,
     config: Mapping[str, Path] | None = None,
     options: Mapping[str, object] | None = None,
+    *,
+    report: Report | None = None,
 ) -> Dataset:
-    """The data set of that name, or the one that lies in that folder.
+    """The data set of that name, or the one that lies in that folder or file.
 
     A name is looked up under its key in ``config`` (key of config.yml -> folder), then as ``data_root/NAME``; data_root
     defaults to $CLICKWISE_DATA. A folder is read by what it holds: a registered layout if its own name is that data
-    set's, else images/ with masks/, else any registered layout that fits. ``options`` are the reader's own, for example
-    ``{"stuff_prob": 0.3}``.
+    set's, else the first of `forms` that it has, else any registered layout that fits; ``FOLDER:SPLIT`` where the form
+    has splits. ``options`` are the reader's own, for example ``{"stuff_prob": 0.3}``. ``report`` is told all that is
+    wrong by readers that can go on; without it, the first thing wrong is an error.
     Folders are listed and matched here; files are read by ``load``. Raises DatasetError.
     """
-    text, options = os.fspath(name_or_folder), options or {}
+    text, options = os.fspath(name_or_folder), {**(options or {}), **({"report": report} if report else {})}
     entry = find_entry(text) if Path(text).name == text else None
     if entry is not None:
         return _read(entry, _root_of(entry, data_root, config or {}), "", text.partition(":")[2], options)
-    if Path(text).is_dir():
-        return _open_folder(Path(text), options)
+    folder, _, split = (text, "", "") if Path(text).exists() else text.rpartition(":")
+    if folder and Path(folder).exists():
+        return _open_place(Path(folder), split, options)
     names = list(dataset_entries())
     if Path(text).name != text:
-        raise DatasetError(f"data set {text} is not a folder; give one with images/ and masks/, or a name: {_all()}")
+        raise DatasetError(
+            f"data set {text} does not exist; give a folder with images/ and masks/, or a name: {_all()}"
+        )
     near = get_close_matches(text.partition(":")[0], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
@@ -124,20 +144,22 @@ def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, conf
     raise DatasetError(f"{entry.name}: {root} has no folder {entry.name}/; put the data set there or correct {source}")
 
 
-def _open_folder(root: Path, options: Mapping[str, object]) -> Dataset:
+def _open_place(place: Path, split: str, options: Mapping[str, object]) -> Dataset:
     def fits(entry: DatasetEntry) -> bool:
-        return bool(entry.folders) and all(find_folder(root, name) for name in entry.folders)
+        return bool(entry.folders) and all(find_folder(place, name) for name in entry.folders)
 
-    name = root.resolve().name
+    name = place.resolve().name
     entry = find_entry(name)
     if entry is not None and fits(entry):
-        return _read(entry, root, "", "", options)
-    if find_folder(root, "images") and find_folder(root, "masks"):
-        return ImagesMasks(root)
+        return _read(entry, place, "", split, options)
+    form = form_of(place)
+    if form is not None:
+        title = place.resolve().stem if place.is_file() else name
+        return _read(DatasetEntry(title, form.reader, "", splits=form.splits), place, "", split, options)
     other = next((e for e in dataset_entries().values() if fits(e)), None)
     if other is None:
-        raise DatasetError(f"{root} holds no layout that is known; expected images/ and masks/, or that of {_all()}")
-    return _read(other, root, name, "", options)
+        raise DatasetError(f"{place} holds no form of data that is known; known: {all_forms()}, or that of {_all()}")
+    return _read(other, place, name, split, options)
 
 
 def _read(entry: DatasetEntry, root: Path, name: str, split: str, options: Mapping[str, object]) -> Dataset:
@@ -145,8 +167,10 @@ def _read(entry: DatasetEntry, root: Path, name: str, split: str, options: Mappi
     full = module if "." in module else f"clickwise.data.datasets.{module}"
     make = cast(Callable[..., Dataset], getattr(import_module(full), reader))
     known = [key for key in signature(make).parameters if key not in ("root", "name", "split", "report")]
+    if "report" not in signature(make).parameters:
+        options = {key: value for key, value in options.items() if key != "report"}
     for key in options:
-        if key not in known:
+        if key not in known and key != "report":
             raise DatasetError(f"{entry.name} has no option {key!r}; it has: {', '.join(known) or 'none'}")
     if not entry.splits:
         if split:
