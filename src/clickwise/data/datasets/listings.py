@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clickwise.data.sample import ObjectRef, Sample
-from clickwise.errors import DatasetError
+from clickwise.errors import DatasetError, ImageError
 from clickwise.imaging import LoadedImage, read_raster
 from clickwise.types import LabelArray
 
@@ -80,21 +80,19 @@ def need_files(names: Sequence[str], folder: Path, suffix: str, dataset: str, li
         )
 
 
-def palette_indices(path: Path) -> NDArray[np.generic] | None:
-    """(H, W) uint8 indices of a PNG with a palette as stored; None for other kinds of files, damaged ones included."""
+def palette_indices(path: Path, dataset: str) -> NDArray[np.uint8] | None:
+    """(H, W) indices of a picture with a palette, as stored; None for other kinds. DatasetError when it is damaged."""
     try:
         with Image.open(path) as image:
-            if image.mode != "P":
-                return None
-            return np.asarray(image)
-    except Exception:  # decoders raise whatever they like; `read_raster` says what is wrong
-        return None
+            if image.mode == "P":
+                return np.asarray(image)
+    except Exception:  # decoders raise whatever they like; below is said what is wrong
+        raster(path, dataset)
+    return None
 
 
 def raster(path: Path, dataset: str) -> NDArray[Any]:
     """Stored values of a mask file, (H, W) or (H, W, C); DatasetError when it cannot be read."""
-    from clickwise.errors import ImageError
-
     try:
         return read_raster(path)[0]
     except ImageError as error:
