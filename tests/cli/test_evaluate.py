@@ -105,6 +105,19 @@ def test_the_command_it_names_leads_there_again(data, capsys) -> None:
     )
 
 
+def test_outlines_on_demand(data, capsys) -> None:
+    words = ["opencv-grabcut", "--datasets", "GrabCut", "--data-root", str(data), "--n-clicks", "2", "--json", "r.json"]
+    code, out, _ = ask(capsys, *words, "--boundary", "--plots", "pictures")
+    assert code == 0
+    assert "BIoU@2" in out
+    assert "ASSD@2" in Path("pictures/evaluation.txt").read_text("utf-8")
+    values = json.loads(Path("r.json").read_text("utf-8"))
+    (result,) = values["results"]
+    assert 0 < result["boundary_iou_at"][1] <= 1
+    assert 0 <= result["surface_distance_at"][1] < 20
+    assert "--boundary" in shlex.split(values["command"])
+
+
 def test_network_and_baseline_in_one_table(data, capsys) -> None:
     import torch
 

@@ -35,6 +35,9 @@ def evaluate(
     target_iou: Annotated[float, typer.Option(help="IoU at which --early-stop stops; 0.8 to 1.")] = 0.9,
     early_stop: Annotated[bool, typer.Option("--early-stop", help="Stop an object at --target-iou.")] = False,
     eval_mode: Annotated[str, typer.Option(help="Window size: cvpr (published), fixedS or fixedH,W.")] = "cvpr",
+    boundary: Annotated[
+        bool, typer.Option("--boundary", help="Also boundary IoU and surface distance after each click (slow).")
+    ] = False,
     cf_n: Annotated[int | None, typer.Option(help="Cascade: refinement steps per click.")] = None,
     cf_click: Annotated[int | None, typer.Option(help="Cascade: clicks up to this one are refined.")] = None,
     acf: Annotated[
@@ -80,6 +83,7 @@ def evaluate(
         early_stop=early_stop,
         threshold=thresh,
         eval_mode=eval_mode,
+        boundary=boundary,
         mode=mode,
         chain_options={name: value for name, value in chain_options.items() if value is not None},
     )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from clickwise.data.sample import Dataset
+from clickwise.data.sample import Dataset, HasStartMasks
 from clickwise.errors import MissingExtraError, OutputError
 from clickwise.imaging import overlay, write_bytes, write_image
 from clickwise.types import ImageArray, MaskArray
@@ -130,6 +130,9 @@ def _row(found: ObjectResult, dataset: Dataset, index: int, predictor: Predictor
     sample = dataset.load(index)
     predictor.set_image(sample.image)
     mask: MaskArray = np.zeros(sample.image.shape[:2], dtype=bool)
+    start = dataset.start_mask(index) if isinstance(dataset, HasStartMasks) else None
+    if start is not None:
+        mask = predictor.set_mask(start).mask
     for click in found.clicks:
         mask = predictor.click(click.x, click.y, positive=click.is_positive).mask
     truth = np.where(sample.object_mask(found.object_id), 255, 0).astype(np.uint8)

@@ -28,6 +28,7 @@ class EvaluationProtocol:
         any case, since no error is left to click on, and keeps its IoU.
     target_iou: 0.8 to 1. thresholds: IoU targets of NoC and NoF.
     eval_mode: "cvpr" = the window size of the publication; "fixedS" or "fixedH,W" = exact windows from the first click.
+    boundary: also measure how well outlines agree after every click (boundary IoU, surface distance); slow.
     mode: name of a test-time chain (NoBRS, f-BRS-B, ...); None = the model's own.
     chain_options: entries that the chain takes beyond the common ones (cascade steps, focus crops).
     inference: all options of the chain that ran, filled in by the runner.
@@ -40,6 +41,7 @@ class EvaluationProtocol:
     threshold: float = 0.49
     thresholds: tuple[float, ...] = THRESHOLDS
     eval_mode: str = "cvpr"
+    boundary: bool = False
     mode: str | None = None
     chain_options: Mapping[str, Any] = field(default_factory=dict)
     inference: Mapping[str, Any] = field(default_factory=dict)

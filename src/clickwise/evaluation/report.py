@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,15 @@ from clickwise.data.datasets.registry import find_entry
 from clickwise.evaluation.chain_choice import mode_label
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.result import EvaluationResult
+from clickwise.metrics.iou import BOUNDARY_SHARE
 
 _FIRST_WIDTH, _DATASET_WIDTH, _SCORE_WIDTH, _SPC_WIDTH, _TIME_WIDTH = 13, 11, 9, 7, 9
 _UNKNOWN = "?"
 _CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+OUTLINE_TEXT = (
+    f" BIoU: IoU of bands of {100 * BOUNDARY_SHARE:g} % of the diagonal along the outlines, in %; "
+    "ASSD: mean distance of outlines in pixels."
+)
 CLICKS_SHOWN = (1, 2, 3, 5, 10, 20)
 """Numbers of clicks of the IoU@k columns (RITM's --print-ious)."""
 
@@ -73,6 +79,20 @@ class Table:
         cells += [_UNKNOWN if error is None or error != error else f"{error:.2f}"]
         return self._line(self._label(result), result.dataset, cells)
 
+    def outline_head(self) -> str:
+        """Column names of the outlines' scores: boundary IoU and average symmetric surface distance after k clicks."""
+        cells = [f"{name}@{k}" for name in ("BIoU", "ASSD") for k in self._clicks()]
+        line = self._line("Model" if self._several else "BRS Type", "Dataset", cells)
+        return "\n".join([line, "-" * len(line)])
+
+    def outline_row(self, result: EvaluationResult) -> str:
+        """The row below `outline_head`; boundary IoU in per cent, distances in pixels."""
+        cells = []
+        for factor, curve in ((100, result.boundary_iou_curve()), (1, result.surface_distance_curve())):
+            shown = [factor * curve[k - 1] if k <= len(curve) else math.nan for k in self._clicks()]
+            cells += [_UNKNOWN if math.isnan(value) else f"{value:.2f}" for value in shown]
+        return self._line(self._label(result), result.dataset, cells)
+
     def _clicks(self) -> list[int]:
         return [k for k in CLICKS_SHOWN if k <= self.protocol.n_clicks]
 
@@ -96,8 +116,12 @@ def table(results: Sequence[EvaluationResult]) -> str:
 
 def remainder(form: Table, results: Sequence[EvaluationResult]) -> str:
     """What follows the field's table: the further columns, the protocol, and remarks."""
-    lines = [form.more_head(), *(form.more_row(r) for r in results), "", protocol_text(form.protocol)]
-    return "\n".join([*lines, *dict.fromkeys(note for r in results for note in remarks(r))])
+    lines = [form.more_head(), *(form.more_row(r) for r in results), ""]
+    if form.protocol.boundary:
+        lines += [form.outline_head(), *(form.outline_row(r) for r in results), ""]
+    return "\n".join(
+        [*lines, protocol_text(form.protocol), *dict.fromkeys(note for r in results for note in remarks(r))]
+    )
 
 
 def protocol_text(protocol: EvaluationProtocol) -> str:
@@ -112,15 +136,24 @@ def protocol_text(protocol: EvaluationProtocol) -> str:
         f"Protocol: {protocol.n_clicks} clicks per object, {stop}; threshold {protocol.threshold:g}; "
         f"eval mode {protocol.eval_mode}{mode}{options}. "
         ">=N@t counts objects whose NoC is N, NoF@t those that never reach t."
+        + (OUTLINE_TEXT if protocol.boundary else "")
     )
 
 
 def remarks(result: EvaluationResult) -> list[str]:
-    """What a reader should know about the data: a number of objects other than the published one."""
-    entry = find_entry(result.dataset)
-    if entry is None or entry.objects in (0, len(result.objects)):
-        return []
-    return [f"Note: {result.dataset} has {len(result.objects)} objects here; published results use {entry.objects}."]
+    """What a reader should know: another number of objects than published, masks to start from, empty masks."""
+    entry, count = find_entry(result.dataset), len(result.objects)
+    notes = []
+    if entry is not None and entry.objects not in (0, count):
+        notes.append(f"Note: {result.dataset} has {count} objects here; published results use {entry.objects}.")
+    starts = [o.start_iou for o in result.objects if o.start_iou is not None]
+    if starts:
+        mean = 100 * sum(starts) / len(starts)
+        notes.append(f"Note: clicks on {result.dataset} start from masks, {len(starts)} with mean IoU {mean:.2f}.")
+    empty = sum(bool(o.distances) and math.isinf(o.distances[-1]) for o in result.objects)
+    if empty:
+        notes.append(f"Note: ASSD leaves out {empty} of {count} objects of {result.dataset}, whose last mask is empty.")
+    return notes
 
 
 def short_names(models: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clickwise.clicks.click import Click, ClickList
 from clickwise.errors import InputError, OptionError
 from clickwise.evaluation.protocol import THRESHOLDS, EvaluationProtocol
@@ -20,23 +22,45 @@ from clickwise.metrics import ClickScores, seconds_per_click
 
 @dataclass(frozen=True)
 class ObjectResult:
-    """One object: its IoU after each click, and the clicks. Fewer than the budget where it stopped."""
+    """One object: its IoU after each click, and the clicks. Fewer than the budget where it stopped.
+
+    boundary_ious, distances: after each click too, where the protocol asks for them; a distance is in pixels, inf for
+        an empty mask.
+    start_iou: of the mask that the clicks started from, None where they started from nothing.
+    """
 
     sample_id: str
     object_id: int
     ious: tuple[float, ...]
     clicks: ClickList
+    boundary_ious: tuple[float, ...] = ()
+    distances: tuple[float, ...] = ()
+    start_iou: float | None = None
 
     def as_plain(self) -> dict[str, Any]:
-        """JSON types; clicks as [x, y, 1 or 0]."""
+        """JSON types; clicks as [x, y, 1 or 0]; an infinite distance is null; what was not measured is left out."""
         clicks = [[c.x, c.y, int(c.is_positive)] for c in self.clicks]
-        return {"sample": self.sample_id, "object": self.object_id, "ious": list(self.ious), "clicks": clicks}
+        values = {"sample": self.sample_id, "object": self.object_id, "ious": list(self.ious), "clicks": clicks}
+        if self.boundary_ious:
+            values["boundary_ious"] = list(self.boundary_ious)
+            values["distances"] = [_number(value) for value in self.distances]
+        if self.start_iou is not None:
+            values["start_iou"] = self.start_iou
+        return values
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> ObjectResult:
         """The object that `as_plain` wrote."""
         clicks = ClickList(Click(x, y, bool(positive)) for x, y, positive in values["clicks"])
-        return cls(values["sample"], values["object"], tuple(values["ious"]), clicks)
+        return cls(
+            values["sample"],
+            values["object"],
+            tuple(values["ious"]),
+            clicks,
+            tuple(values.get("boundary_ious", ())),
+            tuple(math.inf if value is None else value for value in values.get("distances", ())),
+            values.get("start_iou"),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +114,19 @@ class EvaluationResult:
         """`iou_at` for 1, 2, ... clicks, as far as every object has an answer."""
         return self.scores.iou_curve()
 
+    def boundary_iou_curve(self) -> list[float]:
+        """Mean boundary IoU after 1, 2, ... clicks, as far as every object has an answer; empty if not measured."""
+        return self._outline_curve([o.boundary_ious for o in self.objects])
+
+    def surface_distance_curve(self) -> list[float]:
+        """Likewise the mean surface distance in pixels, objects with an empty mask left out (nan: all of them)."""
+        return self._outline_curve([o.distances for o in self.objects])
+
+    def _outline_curve(self, rows: Sequence[Sequence[float]]) -> list[float]:
+        if not self.protocol.boundary:
+            return []
+        return mean_curve(rows, [o.ious[-1] >= 1.0 for o in self.objects], self.protocol.n_clicks)
+
     @property
     def clicks(self) -> int:
         """Number of clicks made."""
@@ -128,6 +165,10 @@ class EvaluationResult:
         def each(score: Any) -> dict[str, Any]:
             return {key: None if t is None else _number(score(t)) for key, t in known.items()}
 
+        outlines = {
+            "boundary_iou_at": self.boundary_iou_curve(),
+            "surface_distance_at": [_number(value) for value in self.surface_distance_curve()],
+        }
         return {
             "model": self.model,
             "dataset": self.dataset,
@@ -136,6 +177,7 @@ class EvaluationResult:
             "nof": each(self.nof),
             "nof_strict": each(self.nof_strict),
             "iou_at": self.iou_curve(),
+            **(outlines if protocol.boundary else {}),
             "spc": self.spc,
             "protocol": protocol.as_plain(),
             "details": {
@@ -187,6 +229,21 @@ def read_results(path: str | os.PathLike[str]) -> Sequence[EvaluationResult]:
         ) from error
 
 
+def mean_curve(rows: Sequence[Sequence[float]], finished: Sequence[bool], budget: int) -> list[float]:
+    """Mean over objects after 1, 2, ... clicks, as far as every object has an answer (at most ``budget``).
+
+    finished: objects that stopped because no error was left; they keep their last value. Infinite values (surface
+    distances of empty masks) are left out; nan where nothing is left.
+    """
+    open_rows = [len(row) for row, done in zip(rows, finished, strict=True) if not done]
+    curve = []
+    for clicks in range(1, min([budget, *open_rows]) + 1 if rows else 1):
+        values = np.array([row[min(clicks, len(row)) - 1] for row in rows])
+        values = values[np.isfinite(values)]
+        curve.append(float(values.mean()) if len(values) else math.nan)
+    return curve
+
+
 def _key(threshold: float) -> str:
     """0.8 -> "0.80"; more digits only where they are needed."""
     text = f"{threshold:.2f}"
@@ -194,4 +251,4 @@ def _key(threshold: float) -> str:
 
 
 def _number(value: float) -> float | None:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

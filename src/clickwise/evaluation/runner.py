@@ -13,10 +13,11 @@ import torch
 
 from clickwise.clicks.next_click import ClickSimulator
 from clickwise.data.datasets.registry import open_dataset
-from clickwise.data.sample import Dataset, Sample
+from clickwise.data.sample import Dataset, HasStartMasks, Sample
 from clickwise.engines.base import Engine
 from clickwise.errors import DatasetError, OptionError
 from clickwise.evaluation.chain_choice import inference_options, plain_options
+from clickwise.evaluation.outlines import with_outline_scores
 from clickwise.evaluation.progress import Progress
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.result import EvaluationResult, ObjectResult
@@ -24,6 +25,7 @@ from clickwise.inference.factory import make_predictor, model_label, open_model
 from clickwise.inference.predictor import Predictor
 from clickwise.metrics import iou
 from clickwise.models.interface import InteractiveModel
+from clickwise.types import MaskArray
 
 ModelLike = InteractiveModel | Engine | str | os.PathLike[str]
 Unit = tuple[int, int]
@@ -119,8 +121,8 @@ def run(
 def checked_units(dataset: Dataset, *, progress: bool = False) -> list[Unit]:
     """Every object of a data set, after reading each sample once, so that nothing fails after hours.
 
-    Raises DatasetError for a sample that cannot be read or has no object, and for an object without a pixel outside the
-    ignored region.
+    Raises DatasetError for a sample that cannot be read or has no object, for an object without a pixel outside the
+    ignored region, and for a mask to start from that does not fit.
     """
     units: list[Unit] = []
     with Progress(f"checking {dataset.name}", len(dataset), shown=progress) as bar:
@@ -135,6 +137,12 @@ def checked_units(dataset: Dataset, *, progress: bool = False) -> list[Unit]:
                         "rule: every mask of an evaluation marks an object, remove picture and mask or correct it"
                     )
                 units.append((index, object_id))
+            start = dataset.start_mask(index) if isinstance(dataset, HasStartMasks) else None
+            if start is not None and start.shape != sample.image.shape[:2]:
+                raise DatasetError(
+                    f"{dataset.name}: the start mask of {sample.sample_id} is {start.shape}, its picture "
+                    f"{sample.image.shape[:2]} (height, width); they must agree"
+                )
             bar.advance()
     if not units:
         raise DatasetError(f"{dataset.name} is empty; evaluation needs at least one object")
@@ -154,26 +162,44 @@ def evaluate_units(
         started = time.perf_counter()
         if latest is None or latest[0] != index:
             latest = (index, dataset.load(index))
-        result = evaluate_object(predictor, latest[1], object_id, protocol)
-        report(place, result, time.perf_counter() - started)
+        start = dataset.start_mask(index) if isinstance(dataset, HasStartMasks) else None
+        masks: list[MaskArray] = []
+        watch = masks.append if protocol.boundary else None
+        result = evaluate_object(predictor, latest[1], object_id, protocol, start_mask=start, watch=watch)
+        seconds = time.perf_counter() - started
+        # Outlines are measured off the clock: they say nothing about the time of a click.
+        report(place, with_outline_scores(result, masks, latest[1], object_id) if masks else result, seconds)
 
 
-def evaluate_object(predictor: Predictor, sample: Sample, object_id: int, protocol: EvaluationProtocol) -> ObjectResult:
+def evaluate_object(
+    predictor: Predictor,
+    sample: Sample,
+    object_id: int,
+    protocol: EvaluationProtocol,
+    *,
+    start_mask: MaskArray | None = None,
+    watch: Callable[[MaskArray], object] | None = None,
+) -> ObjectResult:
     """The loop for one object: click in the largest error, predict, measure, until the protocol says stop.
 
+    start_mask: (H, W) mask to correct; None starts from nothing. watch: gets every answer (H, W).
     Nothing is carried over from other objects.
     """
     object_mask = sample.object_mask(object_id)
     ignore_mask = sample.ignore_mask() if sample.ignored else None
     predictor.set_image(sample.image)
     user = ClickSimulator(object_mask, ignore_mask)
-    mask = np.zeros_like(object_mask)
+    mask, start_iou = np.zeros_like(object_mask), None
+    if start_mask is not None:
+        mask, start_iou = predictor.set_mask(start_mask).mask, iou(start_mask, object_mask, ignore_mask)
     ious: list[float] = []
     while not (ious and protocol.stops(ious[-1], len(ious))):
         click = user.next_click(mask)
         mask = predictor.click(click.x, click.y, positive=click.is_positive).mask
         ious.append(iou(mask, object_mask, ignore_mask))
-    return ObjectResult(sample.sample_id, object_id, tuple(ious), user.clicks)
+        if watch is not None:
+            watch(mask)
+    return ObjectResult(sample.sample_id, object_id, tuple(ious), user.clicks, start_iou=start_iou)
 
 
 def _where(dataset: Dataset, sample: Sample, index: int, object_id: int) -> str:
