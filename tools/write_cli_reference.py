@@ -71,7 +71,7 @@ def parameters(name: str, function: Callable[..., Any]) -> Iterator[tuple[str, s
             )
         else:
             flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
-            value = "" if kind is bool else parameter.metavar or type_name(kind)
+            value = "" if bool in (kind, *get_args(kind)) else parameter.metavar or type_name(kind)
             yield (f"{flags} `{value}`" if value else flags), parameter.help or "", shown
 
 
