@@ -90,6 +90,7 @@ class ICMFormerViT(ICMFormer):
     """
 
     inference_defaults = VIT_DEFAULTS
+    undecayed = ("backbone.pos_embed",)
 
     def __init__(
         self,
@@ -145,6 +146,17 @@ class ICMFormerViT(ICMFormer):
             tokens = cut(number).join(block(cut(number).split(tokens)))
         logits: Tensor = self.head(self.neck(tokens.permute(0, 3, 1, 2)))
         return logits
+
+    @property
+    def lr_layers(self) -> list[tuple[str, ...]]:
+        """Of the transformer; cross blocks learn as the block they follow, at half the depth.
+
+        (The release takes cross block j for ordinary block j, and leaves the clicks' embedding untrained.)
+        """
+        layers = self.backbone.parameter_layers("backbone.")
+        half = len(self.backbone.blocks) // 2
+        layers[half] = (*layers[half], "cross")
+        return layers
 
     def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
         """Start from a public MAE file of the same size."""

@@ -50,6 +50,7 @@ class SimpleClickModel(InteractiveModel):
     """
 
     inference_defaults = SIMPLECLICK_DEFAULTS
+    undecayed = ("backbone.pos_embed",)
 
     def __init__(
         self,
@@ -114,6 +115,11 @@ class SimpleClickModel(InteractiveModel):
         logits = self.head(self.neck(features))
         size = (image.shape[2], image.shape[3])
         return ModelOutput(F.interpolate(logits, size=size, mode="bilinear", align_corners=True))
+
+    @property
+    def lr_layers(self) -> list[tuple[str, ...]]:
+        """Of the transformer (protocol 3.2); the clicks' embedding, which no public file fills, is in no layer."""
+        return self.backbone.parameter_layers("backbone.")
 
     def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
         """Start the transformer from a public MAE file of the same size; see `VisionTransformer.load_imagenet`."""

@@ -24,7 +24,7 @@ from clickwise.training.methods import make_method
 from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, set_rate
 from clickwise.training.recipe import Phase, Recipe
 from clickwise.training.run_folder import RunFolder
-from clickwise.training.start_weights import load_encoder, thaw
+from clickwise.training.start_weights import load_start, thaw
 from clickwise.training.step import FocusBatch, Round, TwoStages, WeightedLoss, batch_iou, total_loss
 from clickwise.training.validation import validate
 from clickwise.training.views import get_view
@@ -52,7 +52,7 @@ class Trainer:
         self.fabric = make_fabric(recipe, options)
         self.fabric.seed_everything(recipe.seed, workers=False, verbose=False)
         model = build_model(recipe.model.architecture, **recipe.model.params)
-        load_encoder(model, recipe.model, options.data_root)
+        load_start(model, recipe.model, options.data_root)
         thaw(model, recipe.model.frozen)
         if recipe.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from clickwise.errors import RecipeError
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.recipe import OptimizerPart, SchedulePart
 
 
+@runtime_checkable
+class LayeredModel(Protocol):
+    """A model whose rate may fall towards its first layers (``optimizer.layer_decay``)."""
+
+    undecayed: Sequence[str]
+    """Prefixes of parameters that weight decay then spares beside all vectors."""
+
+    @property
+    def lr_layers(self) -> Sequence[Sequence[str]]:
+        """Prefixes of the parameters of each layer, first to last; what is in none learns at the full rate."""
+        ...
+
+
+def layer_multipliers(layers: Sequence[Sequence[str]], decay: float) -> dict[str, float]:
+    """Prefix -> decay ** (number of layers from there on): of one layer ``decay``, of the one before its square, ..."""
+    return {prefix: decay ** (len(layers) - depth) for depth, names in enumerate(layers) for prefix in names}
+
+
 def multiplier_of(name: str, multipliers: Mapping[str, float]) -> float:
     """The multiplier of the longest prefix that a parameter's name starts with, else 1."""
-    fitting = [prefix for prefix in multipliers if name == prefix or name.startswith(prefix + ".")]
+    fitting = [prefix for prefix in multipliers if _begins(name, prefix)]
     return multipliers[max(fitting, key=len)] if fitting else 1.0
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def _rules(model: InteractiveModel, options: OptimizerPart) -> tuple[Mapping[str, float], Sequence[str]]:
+    """Multipliers by prefix, and prefixes without weight decay."""
+    if options.layer_decay is None:
+        given = options.lr_multipliers
+        return (getattr(model, "lr_multipliers", {}) if given is None else given), ()
+    if options.lr_multipliers is not None:
+        raise RecipeError("optimizer has both layer_decay and lr_multipliers; set one of them to null")
+    if not isinstance(model, LayeredModel):
+        raise RecipeError(
+            f"optimizer.layer_decay is {options.layer_decay}, but {model.architecture} names no layers (plain ViT "
+            "models do); set it to null"
+        )
+    return layer_multipliers(model.lr_layers, options.layer_decay), model.undecayed
 
 
 def make_optimizer(model: InteractiveModel, options: OptimizerPart) -> torch.optim.Optimizer:
     """One group per (multiplier, decayed or not); weight decay leaves vectors (biases, norms) alone.
 
-    Each group remembers its own full rate under ``base_lr``.
+    Each group remembers its own full rate under ``base_lr``. Raises RecipeError for a layer decay without layers.
     """
-    multipliers = options.lr_multipliers
-    if multipliers is None:
-        multipliers = getattr(model, "lr_multipliers", {})
+    multipliers, spared = _rules(model, options)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((multiplier_of(name, multipliers), parameter.ndim > 1), []).append(parameter)
+            decayed = parameter.ndim > 1 and not any(_begins(name, prefix) for prefix in spared)
+            groups.setdefault((multiplier_of(name, multipliers), decayed), []).append(parameter)
     described = [
         {
             "params": parameters,

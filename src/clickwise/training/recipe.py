@@ -17,12 +17,15 @@ from clickwise.training.parts.methods import AnyMethod
 class ModelPart(Part):
     """architecture: registered name; params: overrides of its parameters.
 
-    encoder_weights: file below the data root that the encoder starts from. frozen: prefixes of parameters left alone.
+    encoder_weights: public file that the encoder starts from. start_weights: name or file, as `load_model` takes them,
+    of weights that the whole network starts from. Files lie below the data root, or their paths are absolute.
+    frozen: prefixes of parameters left alone.
     """
 
     architecture: str
     params: dict[str, Any] = Field(default_factory=dict)
     encoder_weights: str | None = None
+    start_weights: str | None = None
     frozen: tuple[str, ...] = ()
 
 
@@ -46,7 +49,8 @@ class LossTerm(Part):
 class OptimizerPart(Part):
     """lr is multiplied per parameter by ``lr_multipliers`` (prefix of names -> factor; None = the model's own).
 
-    clip_norm 0 = no clipping.
+    layer_decay: instead of these, each layer of a plain ViT learns so much slower than the next one (published: 0.75,
+    with weight_decay 0.02); None = off. clip_norm 0 = no clipping.
     """
 
     name: Literal["adam", "adamw"] = "adam"
@@ -55,6 +59,7 @@ class OptimizerPart(Part):
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float = Field(0.0, ge=0)
     lr_multipliers: dict[str, float] | None = None
+    layer_decay: float | None = Field(None, gt=0, le=1)
 
 
 class SchedulePart(Part):

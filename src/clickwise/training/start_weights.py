@@ -1,31 +1,70 @@
-"""What a network starts from: pre-trained encoder entries, and parameters that stay as they are."""
+"""What a network starts from: a public file of its encoder, or whole earlier weights; and parameters that stay."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 
-from clickwise.errors import CheckpointError, RecipeError
+from clickwise.errors import CheckpointError, ModelError, RecipeError
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.recipe import ModelPart
+from clickwise.weights.backbone_files import load_backbone
+from clickwise.weights.load import load_model
+
+_SHOWN = 3
+"""Differing entries that an error names."""
 
 
-def load_encoder(model: InteractiveModel, part: ModelPart, data_root: Path) -> None:
-    """Fill the encoder from ``part.encoder_weights`` below the data root; nothing to do when it is None."""
-    if part.encoder_weights is None:
-        return
-    path = data_root / part.encoder_weights
-    loader = getattr(model, "load_encoder", None)
-    if loader is None:
-        raise RecipeError(f"model.encoder_weights is set, but {part.architecture} takes none; leave the key out")
+def load_start(model: InteractiveModel, part: ModelPart, data_root: Path) -> None:
+    """Fill the encoder from ``part.encoder_weights`` or everything from ``part.start_weights``, if either is set.
+
+    Files lie below the data root or are absolute. Raises RecipeError or CheckpointError when something does not fit.
+    """
+    if part.encoder_weights is not None and part.start_weights is not None:
+        raise RecipeError("model has both encoder_weights and start_weights; set one of them to null")
+    if part.encoder_weights is not None:
+        try:
+            load_backbone(model, data_root / part.encoder_weights)
+        except CheckpointError as error:
+            raise CheckpointError(f"encoder weights: {error}") from None
+        except ModelError:
+            raise RecipeError(
+                f"model.encoder_weights is set, but {part.architecture} takes none; leave the key out"
+            ) from None
+    if part.start_weights is not None:
+        _fill(model, _loaded(part.start_weights, part.architecture, data_root), part.start_weights)
+
+
+def _loaded(name_or_path: str, architecture: str, data_root: Path) -> InteractiveModel:
+    """The weights in a file, or those of a name; of another architecture too, as it may be the same network."""
+    path = data_root / name_or_path
+    is_path = path.is_file() or bool(path.suffix) or Path(name_or_path).name != name_or_path
+    source = path if is_path else name_or_path
     try:
-        entries = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, UnpicklingError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"encoder weights {path} cannot be read ({first}); check the data root") from None
-    loader(entries)
+        return load_model(source, architecture=architecture)
+    except CheckpointError as first:
+        try:
+            return load_model(source)
+        except CheckpointError:
+            raise first from None
+
+
+@torch.no_grad()
+def _fill(model: InteractiveModel, given: InteractiveModel, source: str) -> None:
+    ours, theirs = model.state_dict(), given.state_dict()
+    differing = sorted(
+        name
+        for name in ours.keys() | theirs.keys()
+        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape
+    )
+    if differing:
+        more = ", ..." if len(differing) > _SHOWN else ""
+        raise CheckpointError(
+            f"model.start_weights {source} ({given.architecture}) does not fit {model.architecture}: {len(differing)} "
+            f"entries differ ({', '.join(differing[:_SHOWN])}{more}); set model.params as those weights have them"
+        )
+    model.load_state_dict(theirs)
 
 
 def thaw(model: InteractiveModel, frozen: tuple[str, ...]) -> None:

@@ -162,6 +162,11 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
+    def parameter_layers(self, prefix: str) -> list[tuple[str, ...]]:
+        """Names of parameters by layer, first to last, behind ``prefix``: the embeddings, then block by block."""
+        blocks = [(f"{prefix}blocks.{number}",) for number in range(len(self.blocks))]
+        return [(f"{prefix}patch_embed", f"{prefix}pos_embed"), *blocks]
+
     def positions(self, grid: Size) -> Tensor:
         """(1, h, w, E) for a grid of (h, w) tokens."""
         return resized_positions(self.pos_embed[:, 1:], self.grid, grid)
