@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +18,8 @@ from clickwise.losses.attention import affinity_loss, attention_weight_loss
 from clickwise.losses.functional import normalized_focal_loss
 from clickwise.models.complexity import complexity
 from clickwise.models.fusion.attention_weights import agreement_bias, pooled_counts
-from clickwise.models.interface import InteractiveModel, PointedMapModel
+from clickwise.models.interface import PointedMapModel
+from clickwise.models.modulation import modulate
 from clickwise.models.registry import build_model, get_architecture
 from clickwise.models.srafs import SrafsModel, first_click, positive_counts
 from clickwise.weights.adapters import adapter_for_architecture
@@ -361,18 +364,6 @@ class BehindMaps(torch.nn.Module):
         return self.model.logits_from_maps(image, masks, click_maps, gate).logits
 
 
-class LaterClick(torch.nn.Module):
-    """A pass at gate 1, modulation included."""
-
-    def __init__(self, model: InteractiveModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor, prev_mask: Tensor, points: Tensor) -> Tensor:
-        logits: Tensor = self.model(image, prev_mask, points, gate=1.0).logits
-        return logits
-
-
 @torch.no_grad()
 def test_export_of_the_network_behind_its_maps() -> None:
     model = TestSrafsPaper.build()
@@ -388,12 +379,14 @@ def test_export_of_the_network_behind_its_maps() -> None:
     TestSrafsPaper().same(program.module()(*other), model.logits_from_maps(*other).logits)
 
 
-@torch.no_grad()
-def test_export_of_a_later_click_with_its_modulation() -> None:
-    model = TestSrafsReleased.build()
-    program = torch.export.export(LaterClick(model), ModelContract.inputs(64, 96))
-    other = ModelContract.inputs(64, 96, seed=1)
-    TestSrafsPaper().same(program.module()(*other), model(*other, gate=1.0).logits)
+def test_export_of_the_modulation() -> None:
+    class Modulated(torch.nn.Module):
+        def forward(self, prev_mask: Tensor, points: Tensor) -> Tensor:
+            return modulate(prev_mask, points)
+
+    program = torch.export.export(Modulated(), ModelContract.inputs(64, 96)[1:])
+    other = ModelContract.inputs(64, 96, seed=1)[1:]
+    assert torch.equal(program.module()(*other), modulate(*other))
 
 
 def test_size_and_work_are_counted_without_computing() -> None:
@@ -401,6 +394,13 @@ def test_size_and_work_are_counted_without_computing() -> None:
     assert parameters == build_model("srafs-segformer-b0").parameter_count
     assert work is not None
     assert 8e9 < work < 9e9
+
+
+@torch.no_grad()
+def test_it_can_be_copied_and_sent_to_other_processes() -> None:
+    model, inputs = TestSrafsPaper.build(), ModelContract.inputs(40, 56)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin(*inputs).logits, model(*inputs).logits)
 
 
 def test_bad_options_say_what_is_possible() -> None:

@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any
 
 from clickwise.errors import OptionError
+from clickwise.losses.attention import AffinityLoss, AttentionOverlapLoss, AttentionWeightLoss
 from clickwise.losses.functional import (
     focal_loss,
     normalized_focal_loss,
@@ -26,6 +27,9 @@ from clickwise.losses.pixel import (
 
 __all__ = [
     "LOSSES",
+    "AffinityLoss",
+    "AttentionOverlapLoss",
+    "AttentionWeightLoss",
     "FocalLoss",
     "Loss",
     "NormalizedFocalLoss",
@@ -41,6 +45,9 @@ __all__ = [
 ]
 
 LOSSES: dict[str, Callable[..., Loss]] = {
+    "affinity": AffinityLoss,
+    "attention_overlap": AttentionOverlapLoss,
+    "attention_weight": AttentionWeightLoss,
     "bce": SigmoidBCE,
     "focal": FocalLoss,
     "nfl": NormalizedFocalLoss,

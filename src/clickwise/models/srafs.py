@@ -66,10 +66,8 @@ class Variant:
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         # The published four blocks, spread over three depths: as deep a fusion at about the same cost.
-        "paper": Variant(
-            Guidance(MappingProxyType({0: 1, 1: 2, 2: 1}), reweights=True, decodes_fused=True), "corrected", False
-        ),
-        "released": Variant(Guidance(MappingProxyType({1: 4}), reweights=False, decodes_fused=False), "released", True),
+        "paper": Variant(Guidance(((0, 1), (1, 2), (2, 1)), reweights=True, decodes_fused=True), "corrected", False),
+        "released": Variant(Guidance(((1, 4),), reweights=False, decodes_fused=False), "released", True),
     }
 )
 """By name. Why "paper" is as it is: docs/decisions."""

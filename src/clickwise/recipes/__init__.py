@@ -10,6 +10,12 @@ from clickwise.recipes.clickwise_s import clickwise_s
 from clickwise.recipes.comparison import COMPARISON
 from clickwise.recipes.iglr import iglr_segformer_b0_pack, iglr_segformer_b3_pack
 from clickwise.recipes.ritm import ritm_hrnet18_pack, ritm_hrnet18s_pack, ritm_hrnet32_pack, ritm_resnet34_pack
+from clickwise.recipes.srafs import (
+    srafs_segformer_b0_pack,
+    srafs_segformer_b0_released_pack,
+    srafs_segformer_b3_pack,
+    srafs_segformer_b3_released_pack,
+)
 from clickwise.training.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -21,6 +27,10 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "ritm-hrnet18s-pack": ritm_hrnet18s_pack,
     "ritm-hrnet32-pack": ritm_hrnet32_pack,
     "ritm-resnet34-pack": ritm_resnet34_pack,
+    "srafs-segformer-b0-pack": srafs_segformer_b0_pack,
+    "srafs-segformer-b0-released-pack": srafs_segformer_b0_released_pack,
+    "srafs-segformer-b3-pack": srafs_segformer_b3_pack,
+    "srafs-segformer-b3-released-pack": srafs_segformer_b3_released_pack,
 }
 """Name on the command line -> function."""
 

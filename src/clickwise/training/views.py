@@ -9,7 +9,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from clickwise.errors import RecipeError
-from clickwise.models.interface import ModelOutput
+from clickwise.models.interface import AttentionFields, ModelOutput
 from clickwise.training.step import Batch, FocusBatch, View
 
 Maps = tuple[Tensor, Tensor, Tensor]
@@ -19,6 +19,13 @@ Maps = tuple[Tensor, Tensor, Tensor]
 def logits(output: ModelOutput, batch: Batch) -> Maps:
     """The answer at the size of the view; of a two-stage model the coarse one."""
     return output.logits.float(), batch.target, batch.ignore_mask
+
+
+def logits_and_attention(output: ModelOutput, batch: Batch) -> tuple[Tensor, Tensor, Tensor, AttentionFields]:
+    """As `logits`, and where the network looked (SRAFS)."""
+    if output.attention is None:
+        raise RecipeError("a loss looks at attention fields, but the model gives none; change the loss or the model")
+    return *logits(output, batch), output.attention
 
 
 def aux_logits(output: ModelOutput, batch: Batch) -> Maps:
@@ -48,6 +55,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
         "aux_logits": aux_logits,
         "boundary_logits": boundary_logits,
         "logits": logits,
+        "logits+attention": logits_and_attention,
         "refined_logits": refined_logits,
         "refined_logits+trimap": refined_logits_and_trimap,
     }

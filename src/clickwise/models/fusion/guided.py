@@ -6,7 +6,7 @@ negative disks. At each depth of `Guidance.blocks` the image tokens ask the sign
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,12 +37,12 @@ _FIRST_WIDTH = 64
 
 @dataclass(frozen=True)
 class Guidance:
-    """blocks: stage (from 0) -> number of fusion blocks behind it. reweights: the weights change the attention.
+    """blocks: pairs (stage from 0, number of fusion blocks behind it). reweights: the weights change the attention.
 
     decodes_fused: the decoder gets a stage's tokens after the fusion behind it (else before).
     """
 
-    blocks: Mapping[int, int]
+    blocks: tuple[tuple[int, int], ...]
     reweights: bool
     decodes_fused: bool
 
@@ -137,8 +137,8 @@ class GuidedEncoder(nn.Module):
         self.guidance = guidance
         dims = backbone.dims
         self.inject = OverlapEmbed(SIGNAL_CHANNELS, dims[0], patch=7, stride=4)
-        self.embed = GuidanceEmbed(_signal_widths(dims, tuple(guidance.blocks)))
-        self.depths = nn.ModuleList(GuidedDepth(i, dims[i], count) for i, count in guidance.blocks.items())
+        self.embed = GuidanceEmbed(_signal_widths(dims, [stage for stage, _ in guidance.blocks]))
+        self.depths = nn.ModuleList(GuidedDepth(i, dims[i], count) for i, count in guidance.blocks)
         self.weights = nn.ModuleList(AttentionWeights(dims[i]) for i in SUPERVISED_STAGES)
 
     def forward(
@@ -191,7 +191,7 @@ class GuidedEncoder(nn.Module):
         return decoded, AttentionFields(tuple(attention), tuple(weights), tuple(key_sizes), count)
 
 
-def _signal_widths(dims: tuple[int, int, int, int], stages: tuple[int, ...]) -> tuple[int, ...]:
+def _signal_widths(dims: tuple[int, int, int, int], stages: Sequence[int]) -> tuple[int, ...]:
     """Channels of the signal at strides 2, 4, ...: a stage's own where it is fused, below that the next fused one's."""
     last = max(stages)
     inner = tuple(dims[min(s for s in stages if s >= i)] for i in range(last + 1))

@@ -6,16 +6,24 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from clickwise.training.methods.focus_iterative import FocusIterative
+from clickwise.training.methods.gated_iterative import GatedIterative
 from clickwise.training.methods.iterative import Iterative
 from clickwise.training.methods.iterative_click import IterativeClick
 from clickwise.training.methods.rolling import Rolling
 from clickwise.training.parts.base import Part
-from clickwise.training.parts.methods import FocusIterativeMethod, IterativeClickMethod, IterativeMethod, RollingMethod
+from clickwise.training.parts.methods import (
+    FocusIterativeMethod,
+    GatedIterativeMethod,
+    IterativeClickMethod,
+    IterativeMethod,
+    RollingMethod,
+)
 from clickwise.training.step import TrainingMethod
 
 METHODS: Mapping[type[Part], Callable[..., TrainingMethod]] = MappingProxyType(
     {
         FocusIterativeMethod: FocusIterative,
+        GatedIterativeMethod: GatedIterative,
         IterativeClickMethod: IterativeClick,
         IterativeMethod: Iterative,
         RollingMethod: Rolling,

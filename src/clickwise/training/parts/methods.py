@@ -36,6 +36,12 @@ class FocusIterativeMethod(IterativeMethod):
     name: Literal["focus_iterative"] = "focus_iterative"  # type: ignore[assignment]
 
 
+class GatedIterativeMethod(IterativeMethod):
+    """The same for SRAFS: the gate opens late, the last click has the highest order, trivial items are redrawn."""
+
+    name: Literal["gated_iterative"] = "gated_iterative"  # type: ignore[assignment]
+
+
 class IterativeClickMethod(Part):
     """CFR-ICL: 1..len(weights) clicks, each answer counts with its weight; no answer sees another's gradient.
 
@@ -50,6 +56,7 @@ class IterativeClickMethod(Part):
 
 
 AnyMethod = Annotated[
-    FocusIterativeMethod | IterativeClickMethod | IterativeMethod | RollingMethod, Field(discriminator="name")
+    FocusIterativeMethod | GatedIterativeMethod | IterativeClickMethod | IterativeMethod | RollingMethod,
+    Field(discriminator="name"),
 ]
 """The kind is told by the key ``name``."""
