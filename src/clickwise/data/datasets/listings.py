@@ -80,6 +80,13 @@ def need_files(names: Sequence[str], folder: Path, suffix: str, dataset: str, li
         )
 
 
+def check_probability(value: float, option: str, dataset: str) -> float:
+    """The value; DatasetError when it lies outside 0..1."""
+    if not 0 <= value <= 1:
+        raise DatasetError(f"{dataset}: option {option} is {value}; expected a probability from 0 to 1")
+    return value
+
+
 def palette_indices(path: Path, dataset: str) -> NDArray[np.uint8] | None:
     """(H, W) indices of a picture with a palette, as stored; None for other kinds. DatasetError when it is damaged."""
     try:
