@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from clickwise import build_model
 from clickwise.cli.main import main
 from clickwise.evaluation.chain_choice import mode_names
+from clickwise.inference import factory
 from clickwise.weights.checkpoint import save_checkpoint
 
 VIT = {"width": 64, "depth": 8, "heads": 2, "image_size": [64, 64], "neck_channels": [16, 16, 32, 32]}
@@ -61,6 +63,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, params in SMALL.items():
         save_checkpoint(build_model(name, **params), folder / f"{name}.safetensors")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files_are_read_once() -> Iterator[None]:
+    """Half of the time would go into reading the same files; that a command reads them is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "load_model", cache(factory.load_model))
+        yield
 
 
 Ask = Callable[..., dict[str, Any]]
