@@ -29,7 +29,7 @@ class Form:
 
 
 FORMS = (
-    # Form("shards (index.json)", "shards:ShardDataset", ("all", "train", "val")),
+    Form("shards (index.json)", "shards:ShardDataset", ("all", "train", "val")),
     Form("a training pack (manifest.json)", "plain_pack:read_pack", ("all", "train", "val")),
     Form("DAVIS-585", "davis585:Davis585", ("zero", "stm", "sp")),
     Form("images/ with masks/", "images_masks:ImagesMasks"),

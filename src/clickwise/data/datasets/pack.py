@@ -40,11 +40,13 @@ class PackDataset:
         self.root = root
         manifest = root / "manifest.json"
         try:
-            entries = json.loads(manifest.read_text(encoding="utf-8"))["images"]
-        except (OSError, ValueError, KeyError) as error:
+            content = json.loads(manifest.read_text(encoding="utf-8"))
+            entries = content["images"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DatasetError(
                 f"{manifest} is not a readable manifest ({error}); give a folder with manifest.json, images/, masks/"
             ) from None
+        self.sources: dict[str, dict[str, Any]] = content.get("sources", {})
         self.entries: list[dict[str, Any]] = [
             entry
             for entry in entries
@@ -57,6 +59,10 @@ class PackDataset:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def picture_path(self, index: int) -> Path:
+        """The file of a sample's picture."""
+        return self.root / str(self.entries[index]["image"])
 
     def indices_by_source(self) -> dict[str, list[int]]:
         """Sample numbers grouped by source, sources sorted."""
