@@ -1,34 +1,23 @@
-"""The field's ``config.yml``: where data sets and checkpoints lie on this machine (protocol 1.6)."""
+"""The field's ``config.yml`` for evaluation: besides folders, checkpoints by name (protocol 1.6)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from clickwise.errors import InputError, ModelError
+from clickwise.data.config import MachinePaths, read_paths
+from clickwise.errors import ModelError
 from clickwise.inference.factory import WITHOUT_LEARNING
 from clickwise.weights import zoo
 
-DEFAULT_NAME = "config.yml"
 MODELS_KEY = "INTERACTIVE_MODELS_PATH"
 _CHECKPOINT_SUFFIX = ".pth"
 
 
 @dataclass(frozen=True)
-class MachineConfig:
-    """Folders of this machine.
-
-    paths: every key ending in ``_PATH`` -> folder; relative ones are relative to the file they stand in.
-    source: the file, None when there is none.
-    """
-
-    paths: Mapping[str, Path] = field(default_factory=dict)
-    source: Path | None = None
+class MachineConfig(MachinePaths):
+    """Folders of this machine, and the checkpoints in one of them."""
 
     def checkpoint(self, name: str) -> str:
         """What to load for a model given by name: published checkpoints are also found below INTERACTIVE_MODELS_PATH.
@@ -53,40 +42,9 @@ class MachineConfig:
 
 
 def read_config(path: str | os.PathLike[str] | None = None) -> MachineConfig:
-    """The configuration in a file; with None that of ./config.yml, if there is one and it is a mapping.
-
-    Raises InputError naming the file when it was asked for and cannot be used.
-    """
-    file = Path(DEFAULT_NAME) if path is None else Path(path)
-    if path is None and not file.is_file():
-        return MachineConfig()
-    try:
-        values: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        if path is None:
-            return MachineConfig()
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InputError(
-            f"config {file} cannot be read ({reason}); expected YAML like GRABCUT_PATH: ./GrabCut"
-        ) from None
-    if not isinstance(values, dict):
-        if path is None:
-            return MachineConfig()
-        raise InputError(f"config {file} is no mapping; expected lines like GRABCUT_PATH: ./GrabCut")
-    return MachineConfig(dict(_paths(values, file, strict=path is not None)), file)
-
-
-def _paths(values: dict[Any, Any], file: Path, *, strict: bool) -> list[tuple[str, Path]]:
-    base = file.resolve().parent
-    found = []
-    for key, value in values.items():
-        if not str(key).endswith("_PATH") or value is None or value == "":
-            continue
-        if isinstance(value, str):
-            found.append((str(key), base / Path(value).expanduser()))
-        elif strict:
-            raise InputError(f"config {file}: {key} is {value!r}; expected a folder")
-    return found
+    """The configuration in a file, or in ./config.yml; see `clickwise.data.config.read_paths`. Raises InputError."""
+    found = read_paths(path)
+    return MachineConfig(found.paths, found.source)
 
 
 def _is_plain(name: str) -> bool:
