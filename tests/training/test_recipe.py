@@ -23,6 +23,14 @@ def test_set_changes_one_value(tiny_recipe: Recipe) -> None:
     assert changed.phases[1] == tiny_recipe.phases[1]
 
 
+def test_set_reads_values_with_an_e_in_them(tiny_recipe: Recipe) -> None:
+    changes = ["model.params={decoder_widths: [8, 8]}", "optimizer.lr=5E-5", "optimizer.weight_decay=1.5e-3"]
+    changed = with_overrides(tiny_recipe, [*changes, "channels_last=false", "data.folder=one"])
+    assert changed.model.params == {"decoder_widths": [8, 8]}
+    assert (changed.optimizer.lr, changed.optimizer.weight_decay) == (5e-5, 1.5e-3)
+    assert (changed.channels_last, changed.data.folder) == (False, "one")
+
+
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
@@ -155,10 +156,16 @@ def with_overrides(recipe: Recipe, assignments: list[str]) -> Recipe:
 
 
 def _value(text: str) -> Any:
+    if _EXPONENT_ALONE.fullmatch(text.strip()):
+        return float(text)
     try:
-        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
         return text
+
+
+_EXPONENT_ALONE = re.compile(r"[+-]?\d+e[+-]?\d+", re.IGNORECASE)
+"""Numbers like 1e-4, which YAML reads as text."""
 
 
 def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
