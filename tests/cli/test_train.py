@@ -31,3 +31,11 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path)
     assert done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    from clickwise.cli.train import train
+    from clickwise.recipes import RECIPES
+
+    train(list_recipes=True)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(RECIPES)

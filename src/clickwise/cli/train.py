@@ -80,9 +80,10 @@ def train(
 def _print_recipes() -> None:
     from clickwise.recipes import RECIPES
 
+    width = max(map(len, RECIPES))
     for name, make in sorted(RECIPES.items()):
-        summary = (make.__doc__ or "").strip().splitlines()[0]
-        typer.echo(f"{name:24} {summary}")
+        summary = (make.__doc__ or "").strip().partition("\n")[0]
+        typer.echo(f"{name:{width}}  {summary}".rstrip())
 
 
 def _chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:
