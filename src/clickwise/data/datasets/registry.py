@@ -66,6 +66,23 @@ DATASETS = (
         splits=("val", "test", "train", "trainval", "val-grey", "test-grey"),
         other_folders=("VOC2012", "VOCdevkit"),
     ),
+    DatasetEntry("COCO", "coco_panoptic:CocoPanoptic", "COCO_PATH", splits=("train", "val")),
+    DatasetEntry(
+        "LVIS",
+        "lvis:Lvis",
+        "LVIS_v1_PATH",
+        splits=("train", "val"),
+        other_keys=("LVIS_PATH",),
+        other_folders=("LVIS_v1",),
+    ),
+    DatasetEntry(
+        "COCO_LVIS",
+        "coco_lvis:CocoLvis",
+        "COCO_LVIS_PATH",
+        splits=("train", "val"),
+        other_keys=("LVIS_v1_PATH", "LVIS_PATH"),
+        other_folders=("LVIS_v1", "LVIS"),
+    ),
     DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
     DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
 )
