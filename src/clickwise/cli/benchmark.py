@@ -1,4 +1,4 @@
-"""``clickwise benchmark``: milliseconds per click by stage, against plain eager fp32, in one run."""
+"""``clickwise benchmark``: milliseconds per click by stage, against plain eager fp32, in one run; or of training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    model: Annotated[str, typer.Argument(help="Weights, a file, or an architecture (then with random weights).")],
+    model: Annotated[
+        str,
+        typer.Argument(help="Weights, a file, or an architecture (random weights); with --training a recipe."),
+    ],
     engine: Annotated[str, typer.Option("--engine", help="What is measured against the baseline: torch.")] = "torch",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers to this file.")
@@ -27,11 +30,24 @@ def benchmark(
     clicks: Annotated[int, typer.Option("--clicks", min=1, help="Clicks on the bundled sample.")] = 5,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often all clicks are measured.")] = 7,
     device: DeviceOption = "auto",
+    training: Annotated[
+        bool, typer.Option("--training", help="Measure training with the recipe MODEL: data preparation and step.")
+    ] = False,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="For --training; default $CLICKWISE_DATA.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="For --training: processes that prepare items.")] = 1,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="For --training: steps that are measured.")] = 5,
 ) -> None:
     """Measure a click on the bundled sample: window and crop, network, mask; medians over repeats.
 
     The baseline runs the same weights and chain in eager fp32 and finds the same previous mask at each click.
     """
+    if training:
+        from clickwise.cli.benchmark_training import benchmark_recipe
+
+        benchmark_recipe(model, data_root=data_root, device=device, workers=workers, steps=steps, json_file=json_file)
+        return
     from clickwise.benchmark.clicks import benchmark_clicks
     from clickwise.benchmark.contenders import check_engine, load_subject
 
@@ -39,7 +55,7 @@ def benchmark(
     if json_file is not None and not json_file.parent.is_dir():
         raise OutputError(f"--json {json_file}: there is no folder {json_file.parent}; create it first")
     subject = load_subject(model, device)
-    with _progress(model, repeats) as on_step:
+    with progress(model, repeats) as on_step:
         result = benchmark_clicks(subject, engine, clicks=clicks, repeats=repeats, on_step=on_step)
     if json_file is not None:
         from clickwise.imaging.atomic import write_text
@@ -49,7 +65,7 @@ def benchmark(
 
 
 @contextmanager
-def _progress(title: str, steps: int) -> Iterator[Callable[[], None]]:
+def progress(title: str, steps: int) -> Iterator[Callable[[], None]]:
     """A progress bar on a terminal, nothing elsewhere."""
     from rich.console import Console
     from rich.progress import Progress

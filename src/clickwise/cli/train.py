@@ -57,9 +57,9 @@ def train(
     if recipe is None and output is None:
         raise OptionError("no recipe was given; name one of `clickwise train --list` or a recipe.yaml")
     folder = RunFolder(output if output is not None else Path("runs") / Path(str(recipe)).stem)
-    chosen = _chosen_recipe(recipe, changes or [], folder if resume else None)
+    chosen = chosen_recipe(recipe, changes or [], folder if resume else None)
     options = RunOptions(
-        data_root=_data_root(data_root),
+        data_root=training_data_root(data_root),
         device=device,
         devices=devices,
         nodes=nodes,
@@ -86,7 +86,7 @@ def _print_recipes() -> None:
         typer.echo(f"{name:{width}}  {summary}".rstrip())
 
 
-def _chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:
+def chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:
     """The recipe noted in the folder when resuming, else the one named; then the changes."""
     from clickwise.recipes import get_recipe
     from clickwise.training.recipe import Recipe, with_overrides
@@ -105,7 +105,8 @@ def _chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Rec
     return with_overrides(recipe, changes)
 
 
-def _data_root(given: Path | None) -> Path:
+def training_data_root(given: Path | None) -> Path:
+    """The folder given, else $CLICKWISE_DATA; OptionError when there is none or it is no folder."""
     import os
 
     root = given if given is not None else Path(os.environ.get("CLICKWISE_DATA", ""))

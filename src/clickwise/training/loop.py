@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor,
 from clickwise.training.recipe import Phase, Recipe
 from clickwise.training.run_folder import RunFolder
 from clickwise.training.start_weights import load_start, thaw
-from clickwise.training.step import FocusBatch, Round, TwoStages, WeightedLoss, batch_iou, total_loss
+from clickwise.training.step import FocusBatch, Round, TrainingMethod, TwoStages, WeightedLoss, batch_iou, total_loss
 from clickwise.training.validation import validate
 from clickwise.training.views import get_view
 
@@ -42,6 +42,14 @@ class Position:
     next_item: int = 0
     phase: int = 0
     phase_samples: int = 0
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of one step, and how many of them went by waiting for items."""
+
+    seconds: float
+    waited: float
 
 
 class Trainer:
@@ -100,7 +108,16 @@ class Trainer:
         self.fabric.barrier()
         return self.folder.weights_file
 
-    def _run_phase(self, phase: Phase, progress: Any) -> bool:
+    def time_steps(self, steps: int, on_step: Callable[[], None]) -> list[StepTime]:
+        """Train some steps of the first phase and tell what each took; nothing is logged or written."""
+        method, stream = self._open_phase(self.recipe.phases[0])
+        times = []
+        for _ in range(steps):
+            times.append(self._step(method, stream, self.recipe.phases[0], is_logged=False))
+            on_step()
+        return times
+
+    def _open_phase(self, phase: Phase) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
         world, rank = self.fabric.world_size, self.fabric.global_rank
         if phase.batch % world:
             raise RecipeError(f"batch {phase.batch} does not divide among {world} processes; choose a multiple")
@@ -115,6 +132,10 @@ class Trainer:
             step=world,
             workers=self.options.workers,
         )
+        return method, stream
+
+    def _run_phase(self, phase: Phase, progress: Any) -> bool:
+        method, stream = self._open_phase(phase)
         saved = time.monotonic()
         while self.position.phase_samples < phase.samples:
             self._step(method, stream, phase)
@@ -148,7 +169,9 @@ class Trainer:
             wish = self.fabric.broadcast(wish)
         return wish
 
-    def _step(self, method: Any, stream: Iterator[TrainingItem], phase: Phase) -> None:
+    def _step(
+        self, method: TrainingMethod, stream: Iterator[TrainingItem], phase: Phase, *, is_logged: bool = True
+    ) -> StepTime:
         began = time.perf_counter()
         factor = rate_factor(self.position.samples / self.recipe.total_samples, self.recipe.schedule)
         set_rate(self.optimizer_plain, factor)
@@ -165,10 +188,11 @@ class Trainer:
         self.position.phase_samples += phase.batch
         self.position.steps += 1
         self.position.next_item += waited.count
-        if self.position.steps % _LOG_EVERY_STEPS == 0:
-            seconds = time.perf_counter() - began
-            speed = {"samples_per_s": phase.batch / seconds, "wait_share": waited.seconds / seconds}
+        took = StepTime(time.perf_counter() - began, waited.seconds)
+        if is_logged and self.position.steps % _LOG_EVERY_STEPS == 0:
+            speed = {"samples_per_s": phase.batch / took.seconds, "wait_share": took.waited / took.seconds}
             self._log(loss, parts, last, {"rate_factor": factor, "grad_norm": norm, **speed})
+        return took
 
     def _backward(self, rounds: Iterator[Round]) -> tuple[Tensor, dict[str, Tensor], Round]:
         """Backward on each round. Returns the step's loss, the parts of its last round, and that round."""
