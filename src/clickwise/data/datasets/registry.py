@@ -83,6 +83,10 @@ DATASETS = (
         other_keys=("LVIS_v1_PATH", "LVIS_PATH"),
         other_folders=("LVIS_v1", "LVIS"),
     ),
+    DatasetEntry(
+        "ADE20K", "ade20k:Ade20k", "ADE20K_PATH", splits=("train", "val"), other_folders=("ADE20K_2016_07_26",)
+    ),
+    DatasetEntry("OpenImages", "open_images:OpenImages", "OPENIMAGES_PATH", splits=("train", "validation", "test")),
     DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
     DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
 )
