@@ -14,14 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clickwise.clicks.encoding import disk_maps, is_valid
+from clickwise.clicks.encoding import disk_maps
 from clickwise.errors import ModelError
 from clickwise.models.backbones.imagenet import BackboneReport
 from clickwise.models.backbones.mix_transformer import SIZES, MixTransformer, initialise
 from clickwise.models.fusion.interaction_guided import InteractionGuidedFusion
 from clickwise.models.heads.local_refiner import LocalRefiner
 from clickwise.models.heads.segformer_head import SegFormerHead
-from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.interface import (
+    Capabilities,
+    Gate,
+    InferenceDefaults,
+    InteractiveModel,
+    ModelOutput,
+    gate_values,
+)
 from clickwise.models.registry import Architecture
 from clickwise.models.roi_align import roi_align
 
@@ -113,16 +120,6 @@ class IglrModel(InteractiveModel):
     def load_encoder(self, entries: Mapping[str, Tensor]) -> BackboneReport:
         """Start from a public MiT classification file; the side stream and the fusion stay as they are."""
         return self.backbone.load_imagenet(entries)
-
-
-def gate_values(gate: Gate, points: Tensor) -> Tensor:
-    """(B,) strength of the previous mask: as given, else 0 with at most one valid click and 1 with more."""
-    if gate is None:
-        return (is_valid(points).sum(dim=1) > 1).to(points.dtype)
-    values = torch.as_tensor(gate, dtype=points.dtype, device=points.device)
-    if values.ndim > 1 or (values.ndim == 1 and len(values) != len(points)):
-        raise ModelError(f"gate has shape {tuple(values.shape)}; expected a number or one per item ({len(points)},)")
-    return values.expand(len(points))
 
 
 _register = partial(

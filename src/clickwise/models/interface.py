@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from clickwise.clicks.encoding import is_valid
 from clickwise.errors import ModelError
 
 Gate = float | Tensor | None
@@ -212,6 +213,19 @@ class RefiningModel(Protocol):
         network pixels, borders at integers. Raises ModelError when the numbers of windows differ.
         """
         ...
+
+
+def gate_values(gate: Gate, points: Tensor) -> Tensor:
+    """(B,) values of a gate: as given, else 0 with at most one valid click and 1 with more.
+
+    points: (B, 2N, 3). Raises ModelError when the gate has another length.
+    """
+    if gate is None:
+        return (is_valid(points).sum(dim=1) > 1).to(points.dtype)
+    values = torch.as_tensor(gate, dtype=points.dtype, device=points.device)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != len(points)):
+        raise ModelError(f"gate has shape {tuple(values.shape)}; expected a number or one per item ({len(points)},)")
+    return values.expand(len(points))
 
 
 def check_shapes(model: InteractiveModel, image: Tensor, prev_mask: Tensor | None, points: Tensor) -> None:

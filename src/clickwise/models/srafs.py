@@ -23,7 +23,6 @@ from clickwise.models.backbones.imagenet import BackboneReport
 from clickwise.models.backbones.mix_transformer import SIZES, MixTransformer, initialise
 from clickwise.models.fusion.guided import Guidance, GuidedEncoder
 from clickwise.models.heads.segformer_head import SegFormerHead
-from clickwise.models.iglr import gate_values
 from clickwise.models.interface import (
     AttentionFields,
     Capabilities,
@@ -31,6 +30,7 @@ from clickwise.models.interface import (
     InferenceDefaults,
     InteractiveModel,
     ModelOutput,
+    gate_values,
 )
 from clickwise.models.modulation import MAX_RADIUS, ModulationRule, modulate
 from clickwise.models.registry import Architecture
