@@ -41,7 +41,7 @@ def download(
         typer.echo(f"licence: {notice}")
         _accept(entry, yes)
 
-    with _progress(entry.name) as progress:
+    with byte_progress(entry.name) as progress:
         path = hub.download(entry, announce=announce, progress=progress, offline=True if offline else None)
     typer.echo(f"downloaded: {path}")
 
@@ -59,7 +59,7 @@ def _accept(entry: ZooEntry, yes: bool) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int | None], None] | None]:
+def byte_progress(title: str) -> Iterator[Callable[[int, int | None], None] | None]:
     """A progress bar on a terminal, nothing elsewhere. It appears with the first bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

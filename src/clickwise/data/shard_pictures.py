@@ -13,6 +13,7 @@ from clickwise.data.shard_format import decode_picture
 from clickwise.errors import OptionError
 from clickwise.types import ImageArray
 
+PictureKind = Literal["webp", "jpeg"]
 _WEBP_LONGEST = 16383
 _WEBP_EFFORT = 4
 """WebP's own default (0..6): 6 takes three times as long for about 3 % fewer bytes."""
@@ -27,7 +28,7 @@ class PictureOptions:
 
     max_side: int | None = None
     quality: int | None = None
-    kind: Literal["webp", "jpeg"] = "webp"
+    kind: PictureKind = "webp"
 
     def __post_init__(self) -> None:
         if self.max_side is not None and self.max_side < 16:

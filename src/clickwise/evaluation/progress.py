@@ -44,6 +44,11 @@ class Progress:
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
 
+    def show(self, done: int, total: int) -> None:
+        """So many of so many are done; the total may become known only now."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import typer
 
+from clickwise.cli.data.check import check
+from clickwise.cli.data.download import download
+from clickwise.cli.data.pack import pack
+from clickwise.cli.data.show import show
+
 data = typer.Typer(name="data", add_completion=False)
 
 
@@ -15,3 +20,9 @@ def _group(ctx: typer.Context) -> None:
     """Data sets on this machine: build, check, pack and look at them."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
+
+
+data.command("check")(check)
+data.command("show")(show)
+data.command("pack")(pack)
+data.command("download")(download)
