@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from base import ModelContract
-from deterministic_fill import fill_value, golden_inputs
+from deterministic_fill import golden_inputs
+from golden_model import filled
 from torch import Tensor
 
 from clickwise.errors import CheckpointError, OptionError
@@ -32,16 +33,6 @@ PARAMETERS = {"vit-b": 126.38, "vit-l": 408.19, "vit-h": 819.62, "swin-s": 68.41
 """Millions, of all entries of the published files."""
 TINY_VIT = {"width": 64, "depth": 8, "heads": 2, "image_size": [64, 64], "neck_channels": [16, 16, 32, 32]}
 TINY_SWIN = {"width": 16, "depths": [2, 2, 2, 2], "heads": [1, 2, 4, 8], "window": 4, "drop_path": 0.0}
-
-
-@torch.no_grad()
-def filled(architecture: str) -> InteractiveModel:
-    """Every entry set by its published name."""
-    model, adapter = build_model(architecture), adapter_for_architecture(architecture)
-    assert adapter is not None
-    for name, tensor in model.state_dict().items():
-        tensor.copy_(fill_value(adapter.published_name(name), tensor))
-    return model
 
 
 @torch.no_grad()

@@ -9,33 +9,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 from base import ModelContract
-from deterministic_fill import fill_value, golden_inputs
+from deterministic_fill import golden_inputs
+from golden_model import filled
 from torch import Tensor
 
 from clickwise.errors import CheckpointError, ModelError
 from clickwise.models.backbones.mix_transformer import SIZES, MixTransformer, attend, our_entry
-from clickwise.models.iglr import IglrModel, gate_values
-from clickwise.models.interface import InteractiveModel
+from clickwise.models.iglr import IglrModel
+from clickwise.models.interface import InteractiveModel, gate_values
 from clickwise.models.registry import build_model
 from clickwise.weights.adapters import adapter_for_architecture
 from clickwise.weights.load import load_model
 
 
-@torch.no_grad()
-def filled(architecture: str) -> IglrModel:
-    """The architecture with every entry set by its published name."""
-    model = build_model(architecture)
-    adapter = adapter_for_architecture(architecture)
-    assert isinstance(model, IglrModel)
-    assert adapter is not None
-    for name, tensor in model.state_dict().items():
-        tensor.copy_(fill_value(adapter.published_name(name), tensor))
-    return model
-
-
 @pytest.fixture(scope="module")
 def b0() -> IglrModel:
-    return filled("iglr-segformer-b0")
+    model = filled("iglr-segformer-b0")
+    assert isinstance(model, IglrModel)
+    return model
 
 
 def stats(x: Tensor) -> list[float]:

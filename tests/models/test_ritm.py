@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from base import ModelContract
-from deterministic_fill import fill_value, golden_inputs
+from deterministic_fill import golden_inputs
+from golden_model import filled
 from torch import Tensor
 
 from clickwise.errors import OptionError
@@ -38,17 +39,6 @@ STAGES = {
     "feature_extractor.head": "decoder",
 }
 """Published stage -> the module of ours with the same output."""
-
-
-def filled(architecture: str, **params: Any) -> InteractiveModel:
-    """The architecture with every entry set by its published name."""
-    model = build_model(architecture, **params)
-    adapter = adapter_for_architecture(architecture)
-    assert adapter is not None
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            tensor.copy_(fill_value(adapter.published_name(name), tensor))
-    return model
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from base import ModelContract
 from deterministic_fill import fill_value, golden_inputs
+from golden_model import filled
 from torch import Tensor
 
 from clickwise.errors import CheckpointError, OptionError
@@ -50,17 +51,6 @@ class TestXtinyWithoutPreviousMask(TestXtiny):
 class TestXtinyUpsampledFourTimes(TestXtiny):
     params = {"upsample": 4, "head_channels": 32, "global_attention": True}  # noqa: RUF012
     exportable = False  # the same graph as above; tracing is slow
-
-
-@torch.no_grad()
-def filled(architecture: str, **params: Any) -> InteractiveModel:
-    """The architecture with every entry set by its published name."""
-    model = build_model(architecture, **params)
-    adapter = adapter_for_architecture(architecture)
-    assert adapter is not None
-    for name, tensor in model.state_dict().items():
-        tensor.copy_(fill_value(adapter.published_name(name), tensor))
-    return model
 
 
 def published_shapes(size: str, golden: Path) -> dict[str, list[int]]:
