@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clickwise.data.datasets.pack import PackDataset, is_held_out
+from clickwise.data.datasets.pack import HELD_OUT_PICTURES, HeldOutObjects, PackDataset, is_held_out
+from clickwise.data.datasets.registry import open_dataset
 from clickwise.errors import DatasetError
 
 
@@ -89,3 +90,38 @@ def test_the_real_pack_splits_without_overlap(data_root: Path) -> None:
     for index in range(0, len(val), 20):
         sample = val.load(index)
         assert all(sample.region(ref).any() for ref in sample.objects)
+
+
+def test_held_out_objects_by_name(tmp_path: Path) -> None:
+    """``--datasets heldout``: one object without a parent each, large enough, of held-out pictures of train/."""
+    names = [f"name_{i}" for i in range(200)]
+    held_out = [name for name in names if is_held_out(name)]
+    labels = np.zeros((20, 30))
+    labels[2:14, 3:20], labels[18, 28] = 1, 2
+    entries = []
+    for name in (*held_out, next(name for name in names if not is_held_out(name))):
+        write(tmp_path / "train", labels, 2, name=name)
+        entries += json.loads((tmp_path / "train/manifest.json").read_text())["images"]
+    for entry in entries[1:]:
+        entry["extra_objects"] = []
+    (tmp_path / "train/manifest.json").write_text(json.dumps({"images": entries}))
+    for asked in ("HeldOut", "heldout", "held-out"):
+        data = open_dataset(asked, tmp_path)
+        assert data.name == "HeldOut"
+        assert sorted(data.sample_ids) == sorted(held_out)
+    areas = {data.sample_ids[i]: data.load(i).object_mask(0).sum() for i in range(len(data))}
+    assert areas.pop(held_out[0]) == 205, "the union has no parent, its parts have"
+    assert set(areas.values()) == {204}, "the other object has a single pixel"
+    assert all(len(data.load(i).objects) == 1 for i in range(len(data)))
+    assert len(open_dataset("HeldOut", tmp_path, options={"pictures": 2})) == 2
+    with pytest.raises(DatasetError, match="has no folder HeldOut/ or train/"):
+        open_dataset("HeldOut", tmp_path / "train")
+
+
+def test_held_out_objects_of_the_real_pack(data_root: Path) -> None:
+    if not (data_root / "train" / "manifest.json").exists():
+        pytest.skip("CLICKWISE_DATA has no train/")
+    data = open_dataset("HeldOut", data_root)
+    assert isinstance(data, HeldOutObjects)
+    assert len(data) == HELD_OUT_PICTURES
+    assert all(is_held_out(name) for name in data.sample_ids)

@@ -7,6 +7,7 @@ image its files, source, object count and optional ``extra_objects`` that are un
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,8 @@ from clickwise.types import LabelArray
 Split = Literal["train", "val", "all"]
 
 _IGNORED_INDEX = 255
+HELD_OUT_PICTURES = 80
+"""So many are evaluated unless told otherwise: minutes of work, enough to tell half a click apart."""
 _VALIDATION_SHARE = 40
 """One picture in this many is held out, decided by its name alone."""
 
@@ -118,15 +121,23 @@ def _objects(entry: dict[str, Any], labels: LabelArray, mask_path: Path) -> tupl
 
 
 class HeldOutObjects:
-    """One object each of some held-out pictures: what training validates on.
+    """One object each of some held-out pictures of a pack: what training validates on; "HeldOut" for evaluation.
 
-    Pictures and objects are decided by checksums of the names, so the set is the same on every machine. Only objects
-    without a parent count, and only those of at least ``smallest_area`` pixels.
+    root: of the pack. pictures: so many, or as many as there are; they and their objects are decided by checksums of
+    the names, so the set is the same on every machine. Only objects without a parent count, and only those of at least
+    ``smallest_area`` pixels.
     """
 
-    def __init__(self, root: Path, *, pictures: int, smallest_area: int = 100) -> None:
-        self.name = "held-out"
-        self.pack = PackDataset(root, split="val")
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str = "HeldOut",
+        *,
+        pictures: int = HELD_OUT_PICTURES,
+        smallest_area: int = 100,
+    ) -> None:
+        self.name = name
+        self.pack = PackDataset(Path(root), split="val")
         order = sorted(range(len(self.pack)), key=lambda i: zlib.crc32(self.pack.sample_ids[i].encode()[::-1]))
         self.chosen: list[tuple[int, int]] = []
         for index in order:

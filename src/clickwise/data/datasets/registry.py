@@ -88,6 +88,7 @@ DATASETS = (
     ),
     DatasetEntry("OpenImages", "open_images:OpenImages", "OPENIMAGES_PATH", splits=("train", "validation", "test")),
     DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
+    DatasetEntry("HeldOut", "pack:HeldOutObjects", "HELDOUT_PATH", other_folders=("train",)),
     DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
 )
 """Readers are named relative to `clickwise.data.datasets`."""
@@ -162,7 +163,8 @@ def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, conf
         folder = find_folder(root, name) or (near[0] if near else None)
         if folder is not None:
             return folder
-    raise DatasetError(f"{entry.name}: {root} has no folder {entry.name}/; put the data set there or correct {source}")
+    names = " or ".join(f"{name}/" for name in (entry.name, *entry.other_folders))
+    raise DatasetError(f"{entry.name}: {root} has no folder {names}; put the data set there or correct {source}")
 
 
 def _open_place(place: Path, split: str, options: Mapping[str, object]) -> Dataset:
