@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from clickwise.data.sample import Dataset, HasStartMasks, Sample
 from clickwise.data.shrink import shrink, shrink_mask, shrunk_size
 from clickwise.errors import OptionError
-from clickwise.imaging import voc_palette
 from clickwise.types import ImageArray, MaskArray
 
 _CAPTION = 16
@@ -67,13 +67,19 @@ def thumbnail(sample: Sample, longest: int, start_mask: MaskArray | None = None)
     small = shrink(sample, size) if size != sample.image.shape[:2] else sample
     canvas = small.image.copy()
     canvas[small.ignore_mask()] = canvas[small.ignore_mask()] // 4 + np.array(_VEIL, dtype=np.uint8) // 4 * 3
-    palette = voc_palette()
-    for number in range(len(small.objects)):
-        canvas[_outline(small.object_mask(number))] = palette[1 + number % 255]
+    masks = [small.object_mask(number) for number in range(len(small.objects))]
+    for number in sorted(range(len(masks)), key=lambda number: -int(masks[number].sum())):  # parts over wholes
+        canvas[_outline(masks[number])] = _colour(number)
     start = shrink_mask(start_mask, size)
     if start is not None:
         canvas[_outline(start)] = _START_COLOUR
     return canvas
+
+
+def _colour(number: int) -> tuple[int, int, int]:
+    """Bright and unlike its neighbours: hues a golden section apart."""
+    red, green, blue = colorsys.hsv_to_rgb((0.33 + number * 0.618034) % 1, 1, 1)
+    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _outline(mask: MaskArray) -> MaskArray:
