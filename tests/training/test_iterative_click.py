@@ -139,15 +139,19 @@ def test_one_graph_at_a_time(model: Net) -> None:
 # Passes
 
 
-def test_every_pass_has_gradient_in_train_mode_and_a_growing_weight(model: Net) -> None:
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_every_pass_has_gradient_in_train_mode_and_a_growing_weight(steps: int, model: Net) -> None:
     spy = Spy(model)
-    rounds = list(always(3).rounds(model, spy, endless(), CPU))
-    assert [part.weight for part in rounds] == [1.0, 2.0, 3.0]
-    assert [part.is_last for part in rounds] == [call.is_last for call in spy.calls] == [False, False, True]
+    rounds = list(always(steps).rounds(model, spy, endless(), CPU))
+    assert [part.weight for part in rounds] == [1.0, 2.0, 3.0][:steps]
+    assert [part.is_last for part in rounds] == [call.is_last for call in spy.calls]
+    assert [part.is_last for part in rounds] == [False, False, True][-steps:], (
+        "gradients are exchanged once, at the end"
+    )
     assert all(call.with_grad and call.training for call in spy.calls)
     assert all(part.output.logits.requires_grad for part in rounds)
-    assert model.layers[1].num_batches_tracked == 3
-    assert [part.batch.click_round.tolist() for part in rounds] == [[0, 0], [1, 1], [2, 2]]
+    assert model.layers[1].num_batches_tracked == steps
+    assert [part.batch.click_round.tolist() for part in rounds] == [[0, 0], [1, 1], [2, 2]][:steps]
 
 
 def test_the_soft_answer_goes_in_again_without_its_gradient(model: Net) -> None:
