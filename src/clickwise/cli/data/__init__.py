@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from clickwise.cli.data.build_cocolvis import build_cocolvis
 from clickwise.cli.data.check import check
 from clickwise.cli.data.download import download
 from clickwise.cli.data.pack import pack
@@ -26,3 +27,4 @@ data.command("check")(check)
 data.command("show")(show)
 data.command("pack")(pack)
 data.command("download")(download)
+data.command("build-cocolvis")(build_cocolvis)

@@ -128,7 +128,7 @@ def open_dataset(
     text, options = os.fspath(name_or_folder), {**(options or {}), **({"report": report} if report else {})}
     entry = find_entry(text) if Path(text).name == text else None
     if entry is not None:
-        return _read(entry, _root_of(entry, data_root, config or {}), "", text.partition(":")[2], options)
+        return _read(entry, root_of(entry, data_root, config or {}), "", text.partition(":")[2], options)
     folder, _, split = (text, "", "") if Path(text).exists() else text.rpartition(":")
     if folder and Path(folder).exists():
         return _open_place(Path(folder), split, options)
@@ -142,7 +142,8 @@ def open_dataset(
     raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
 
 
-def _root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, config: Mapping[str, Path]) -> Path:
+def root_of(entry: DatasetEntry, data_root: str | os.PathLike[str] | None, config: Mapping[str, Path]) -> Path:
+    """The folder of a registered data set, as `open_dataset` finds it. Raises DatasetError."""
     for key in (entry.config_key, *entry.other_keys):
         if key in config:
             if not config[key].is_dir():
