@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 import multiprocessing
+import os
 import pickle
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +206,38 @@ def test_several_sets(tmp_path) -> None:
         pack([Memory(2), strange], tmp_path / "terms")
 
 
+def test_shards_of_shards(tmp_path) -> None:
+    pack([Memory()], tmp_path / "one", PackOptions(PictureOptions(quality=30)))
+    shards = ShardDataset(tmp_path / "one")
+    pack([shards], tmp_path / "two")
+    again = ShardDataset(tmp_path / "two")
+    assert again.picture_bytes(2) == shards.picture_bytes(2), "not encoded again"
+    assert_same(again.load(5), shards.load(5))
+    assert again.sources == shards.sources
+
+
+def _pack_until_killed(folder: Path) -> None:
+    def kill(done: int) -> None:
+        if done == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pack([Memory()], folder, SMALL_SHARDS, tick=kill)
+
+
+def test_kill_nine_leaves_no_data_set_and_is_continued(tmp_path) -> None:
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("no fork here")
+    process = multiprocessing.get_context("fork").Process(target=_pack_until_killed, args=(tmp_path / "out",))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with pytest.raises(DatasetError):
+        open_dataset(tmp_path / "out")
+    assert 0 < pack([Memory()], tmp_path / "out", SMALL_SHARDS).resumed < 9
+    pack([Memory()], tmp_path / "whole", SMALL_SHARDS)
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+
+
 def test_shrinking_keeps_picture_and_layers_together(tmp_path) -> None:
     data = Memory(1, size=(48, 64))
     pack([data], tmp_path / "out", PackOptions(PictureOptions(max_side=32)))
@@ -237,13 +271,14 @@ def test_pictures_are_kept_as_they_are_where_they_serve(tmp_path) -> None:
     file = tmp_path / "a.jpg"
     Image.fromarray(picture()).save(file, quality=30)
     image = np.array(Image.open(file))
-    assert picture_file(image, file, PictureOptions()) == file.read_bytes()
-    assert picture_file(image, file, PictureOptions(quality=100)) == file.read_bytes(), "smaller, and exact"
+    original = file.read_bytes()
+    assert picture_file(image, original, PictureOptions()) == original
+    assert picture_file(image, original, PictureOptions(quality=100)) == original, "smaller, and exact"
+    assert picture_file(image, b"GIF" + original, PictureOptions()) != original
     other = image.copy()
     other[0, 0, 0] ^= 1
     for options in (PictureOptions(), PictureOptions(quality=10)):
-        made = picture_file(other, file, options)
-        assert made != file.read_bytes()
+        assert picture_file(other, original, options) != original
     assert (np.array(Image.open(io.BytesIO(encode(other, "lossless")))) == other).all()
     assert encode(np.zeros((1, 17000, 3), np.uint8), "webp", 50)[:2] == b"\xff\xd8"
     assert encode(image, "jpeg", 50)[:2] == b"\xff\xd8"

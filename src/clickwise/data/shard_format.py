@@ -80,6 +80,10 @@ class Record:
             ignored=_refs(self.header["ignored"]),
         )
 
+    def picture(self) -> bytes:
+        """The picture file."""
+        return bytes(self._parts[0])
+
     def start_mask(self) -> MaskArray | None:
         """The mask to start from, if the sample has one."""
         part = self._parts[-1]

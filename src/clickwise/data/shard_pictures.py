@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
@@ -14,6 +13,8 @@ from clickwise.errors import OptionError
 from clickwise.types import ImageArray
 
 PictureKind = Literal["webp", "jpeg"]
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+"""First bytes of JPEG and PNG."""
 _WEBP_LONGEST = 16383
 _WEBP_EFFORT = 4
 """WebP's own default (0..6): 6 takes three times as long for about 3 % fewer bytes."""
@@ -39,7 +40,7 @@ class PictureOptions:
             raise OptionError(f"format is {self.kind!r}; expected webp or jpeg")
 
 
-def picture_file(image: ImageArray, original: Path | None, options: PictureOptions) -> bytes:
+def picture_file(image: ImageArray, original: bytes | None, options: PictureOptions) -> bytes:
     """A file that decodes to (H, W, 3) ``image``, exactly or within ``quality``.
 
     ``original`` is taken as it is where it decodes to the very same pixels and, with a quality, is no larger.
@@ -68,13 +69,12 @@ def _settings(kind: str, quality: int, webp_fits: bool) -> tuple[str, dict[str, 
     return "JPEG", {"quality": quality, "optimize": True}
 
 
-def _same(image: ImageArray, original: Path | None) -> bytes | None:
-    """The bytes of the original if a reader of shards gets this picture from them."""
-    if original is None or original.suffix.lower() not in (".webp", ".jpg", ".jpeg", ".png"):
+def _same(image: ImageArray, original: bytes | None) -> bytes | None:
+    """The original if a reader of shards gets this picture from it."""
+    if original is None or not (original.startswith(_STARTS) or original[8:12] == b"WEBP"):
         return None
     try:
-        data = original.read_bytes()
-        decoded = decode_picture(data)
-    except (OSError, ValueError):
+        decoded = decode_picture(original)
+    except ValueError:
         return None
-    return data if decoded.shape == image.shape and (decoded == image).all() else None
+    return original if decoded.shape == image.shape and (decoded == image).all() else None

@@ -86,11 +86,22 @@ def record_of(task: Task, options: PictureOptions) -> tuple[bytes, int]:
     dataset = task.dataset
     sample = replace(dataset.load(task.index), sample_id=task.sample_id)
     start = dataset.start_mask(task.index) if isinstance(dataset, HasStartMasks) else None
-    find_original = getattr(dataset, "picture_path", None)
-    original: Path | None = find_original(task.index) if find_original else None
+    original = _original(dataset, task.index)
     size = sample.layers.shape[0], sample.layers.shape[1]
     if options.max_side is not None and max(size) > options.max_side:
         target = shrunk_size(size, options.max_side)
         sample, start, original = shrink(sample, target), shrink_mask(start, target), None
     picture = picture_file(sample.image, original, options)
     return encode_record(sample, picture, task.source, start), len(sample.objects)
+
+
+def _original(dataset: Dataset, index: int) -> bytes | None:
+    """The file of a sample's picture, from readers that tell where it is or have it themselves."""
+    read = getattr(dataset, "picture_bytes", None)
+    if read is not None:
+        return bytes(read(index))
+    find = getattr(dataset, "picture_path", None)
+    try:
+        return Path(find(index)).read_bytes() if find is not None else None
+    except OSError:
+        return None

@@ -98,7 +98,7 @@ class CocoJson(ReportingReader):
 
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
-        objects = [a for a in self._images[index][2] if not _is_ignored(a)]
+        objects = [a for a in self._images[index][2] if not _is_ignored(a) and "_left_out" not in a]
         return str(objects[object_id]["_place"])
 
     def picture_path(self, index: int) -> Path:
@@ -139,6 +139,7 @@ class CocoJson(ReportingReader):
             mask = _run_length_mask(outline, size) if isinstance(outline, dict) else _polygon_mask(outline, size)
         except ValueError as error:
             self.wrong(place, "outline", f"cannot be read: {error}")
+            annotation["_left_out"] = True
             return None
         return mask if size == image.size else to_upright(mask, image.orientation)
 

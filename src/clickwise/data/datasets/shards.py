@@ -90,6 +90,13 @@ class ShardDataset:
         except (ValueError, LookupError, TypeError) as error:
             raise self._damaged(index, error) from None
 
+    def picture_bytes(self, index: int) -> bytes:
+        """The file of a sample's picture as it lies in the shard."""
+        try:
+            return self._record(index).picture()
+        except (ValueError, LookupError, TypeError) as error:
+            raise self._damaged(index, error) from None
+
     def _record(self, index: int) -> Record:
         shard, offset, length = (int(value) for value in self._places[index])
         return Record(memoryview(self._mapped(shard))[offset : offset + length])
