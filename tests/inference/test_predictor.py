@@ -539,3 +539,23 @@ def test_devices() -> None:
         TorchEngine(FormulaModel(), precision="fp8")  # type: ignore[arg-type]
     with pytest.raises(ModelError):
         TorchEngine("clickwise-s")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("has_gate", [True, False])
+def test_a_mask_from_outside_opens_the_gate(has_gate: bool) -> None:
+    """Without being told, a network with a gate takes a first click for one without a mask, and ignores it."""
+    gates: list[Gate] = []
+
+    class Gated(FormulaModel):
+        capabilities = Capabilities(has_gate=has_gate)
+
+        def predict_logits(self, image, prev_mask, points, gate) -> ModelOutput:
+            gates.append(gate)
+            return super().predict_logits(image, prev_mask, points, gate)
+
+    predictor = Predictor(Gated())
+    predictor.set_image(picture())
+    predictor.click(48, 48)
+    predictor.set_mask(np.ones((120, 160), bool))
+    predictor.click(48, 48)
+    assert gates == [None, 1.0 if has_gate else None]
