@@ -26,6 +26,8 @@ Form = Literal["clickwise", "published"]
 NAME = "build-cocolvis"
 """How messages call the build."""
 _PICKLE_PROTOCOL = 4
+_PNG_EFFORT = 3
+"""Of 9: label layers hardly get smaller beyond, and writing them is a third of the work."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _write_masks(task: PictureTask, merged: MergedPicture) -> None:
 
 def _png(layer: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
-    Image.fromarray(layer).save(buffer, format="PNG")
+    Image.fromarray(layer).save(buffer, format="PNG", compress_level=_PNG_EFFORT)
     return buffer.getvalue()
 
 
