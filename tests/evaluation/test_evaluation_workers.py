@@ -42,8 +42,9 @@ class FragileModel(SmallModel):
 
 def test_same_as_one_process() -> None:
     data = make_dataset(3)
-    alone = evaluate(SmallModel(), data, protocol=PROTOCOL)
-    shared = evaluate(SmallModel(), data, protocol=PROTOCOL, processes=3)
+    protocol = EvaluationProtocol(n_clicks=3, boundary=True)
+    alone = evaluate(SmallModel(), data, protocol=protocol)
+    shared = evaluate(SmallModel(), data, protocol=protocol, processes=3)
     assert shared.objects == alone.objects
     assert shared.protocol == alone.protocol
     assert (alone.processes, shared.processes) == (1, 3)
