@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import test_ade20k
+import test_coco_lvis
+import test_coco_panoptic
+import test_lvis
+import test_open_images
 from miniatures import pairs
 
+from clickwise.data.datasets.coco_lvis import CocoLvis
 from clickwise.data.datasets.davis_style import Davis
 from clickwise.data.datasets.grabcut_style import Berkeley, GrabCut
 from clickwise.data.datasets.images_masks import ImagesMasks
+from clickwise.data.datasets.lvis import Lvis
 from clickwise.data.datasets.registry import DATASETS, dataset_entries, open_dataset
 from clickwise.data.sample import Dataset
 from clickwise.errors import DatasetError
@@ -93,3 +100,23 @@ def test_names_are_unique() -> None:
 
 
 KEYS = {entry.config_key for entry in DATASETS}
+
+
+def test_large_sets_are_recognised_by_their_files(tmp_path) -> None:
+    """Whatever their folder is called, and before any plain form; their own name decides where two would fit."""
+    writers = {
+        "COCO": test_coco_panoptic.write,
+        "COCO_LVIS": lambda root: test_coco_lvis.write(root, "published"),
+        "LVIS": test_lvis.write,
+        "OpenImages": test_open_images.write,
+        "ADE20K": test_ade20k.write,
+    }
+    for name, write in writers.items():
+        for folder in (name, f"my_{name}"):
+            write(tmp_path / folder)
+            data = open_dataset(tmp_path / folder)
+            assert type(data) is type(open_dataset(f"{tmp_path / folder}:train"))
+            assert data.name == folder
+    test_coco_lvis.write(tmp_path / "LVIS", "ours")
+    assert isinstance(open_dataset(tmp_path / "LVIS"), Lvis)
+    assert isinstance(open_dataset("COCO_LVIS", tmp_path), CocoLvis)

@@ -37,6 +37,7 @@ class DatasetEntry:
     folders: folders that its root holds; by them a folder given by path is recognised.
     objects: how many objects the published evaluation has (0: no fixed number).
     splits: what may follow the name after a colon; the first is meant when nothing follows.
+    marks: patterns of files of which it has one; such a folder is recognised before all plain forms.
     other_keys, other_folders: further keys of config.yml and further names of its folder, tried after its own.
     """
 
@@ -48,6 +49,7 @@ class DatasetEntry:
     splits: tuple[str, ...] = ()
     other_keys: tuple[str, ...] = ()
     other_folders: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 DATASETS = (
@@ -66,14 +68,12 @@ DATASETS = (
         splits=("val", "test", "train", "trainval", "val-grey", "test-grey"),
         other_folders=("VOC2012", "VOCdevkit"),
     ),
-    DatasetEntry("COCO", "coco_panoptic:CocoPanoptic", "COCO_PATH", splits=("train", "val")),
     DatasetEntry(
-        "LVIS",
-        "lvis:Lvis",
-        "LVIS_v1_PATH",
+        "COCO",
+        "coco_panoptic:CocoPanoptic",
+        "COCO_PATH",
         splits=("train", "val"),
-        other_keys=("LVIS_PATH",),
-        other_folders=("LVIS_v1",),
+        marks=("annotations/panoptic_*.json",),
     ),
     DatasetEntry(
         "COCO_LVIS",
@@ -82,11 +82,32 @@ DATASETS = (
         splits=("train", "val"),
         other_keys=("LVIS_v1_PATH", "LVIS_PATH"),
         other_folders=("LVIS_v1", "LVIS"),
+        marks=("*/hannotation.pickle", "*/annotations.jsonl"),
     ),
     DatasetEntry(
-        "ADE20K", "ade20k:Ade20k", "ADE20K_PATH", splits=("train", "val"), other_folders=("ADE20K_2016_07_26",)
+        "LVIS",
+        "lvis:Lvis",
+        "LVIS_v1_PATH",
+        splits=("train", "val"),
+        other_keys=("LVIS_PATH",),
+        other_folders=("LVIS_v1",),
+        marks=("*/lvis_train.json", "*/lvis_val.json", "*/lvis_v1_*.json", "lvis_v1_*.json"),
     ),
-    DatasetEntry("OpenImages", "open_images:OpenImages", "OPENIMAGES_PATH", splits=("train", "validation", "test")),
+    DatasetEntry(
+        "ADE20K",
+        "ade20k:Ade20k",
+        "ADE20K_PATH",
+        splits=("train", "val"),
+        other_folders=("ADE20K_2016_07_26",),
+        marks=("images/training/*/*/ADE_train_*_seg.png", "ADE20K_2016_07_26/images"),
+    ),
+    DatasetEntry(
+        "OpenImages",
+        "open_images:OpenImages",
+        "OPENIMAGES_PATH",
+        splits=("train", "validation", "test"),
+        marks=("*/*-annotations-object-segmentation.csv", "*/*-annotations-object-segmentation_clean.pkl"),
+    ),
     DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
     DatasetEntry("HeldOut", "pack:HeldOutObjects", "HELDOUT_PATH", other_folders=("train",)),
     DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
@@ -172,10 +193,16 @@ def _open_place(place: Path, split: str, options: Mapping[str, object]) -> Datas
     def fits(entry: DatasetEntry) -> bool:
         return bool(entry.folders) and all(find_folder(place, name) for name in entry.folders)
 
+    def marked(entry: DatasetEntry) -> bool:
+        return any(next(place.glob(mark), None) for mark in entry.marks)
+
     name = place.resolve().name
     entry = find_entry(name)
-    if entry is not None and fits(entry):
+    if entry is not None and (fits(entry) or marked(entry)):
         return _read(entry, place, "", split, options)
+    known = next((e for e in dataset_entries().values() if marked(e)), None)
+    if known is not None:
+        return _read(known, place, name, split, options)
     form = form_of(place)
     if form is not None:
         title = place.resolve().stem if place.is_file() else name
