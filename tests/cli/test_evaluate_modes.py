@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,11 @@ def ask(work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 def chain(result: dict[str, Any]) -> Any:
     return result["protocol"]["inference"]["chain"]
+
+
+def test_help_names_every_mode() -> None:
+    text = inspect.getsource(import_module("clickwise.cli.evaluate"))
+    assert [mode for mode in mode_names() if mode not in text] == []
 
 
 @pytest.mark.parametrize("mode", mode_names())

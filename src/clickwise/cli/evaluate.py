@@ -18,7 +18,8 @@ def evaluate(
         list[str], typer.Argument(metavar="MODEL...", help="Weights by name or file, or opencv-grabcut (no learning).")
     ],
     datasets: Annotated[
-        str, typer.Option(help="Names (GrabCut, Berkeley, DAVIS, COCO_MVal) or folders, separated by commas.")
+        str,
+        typer.Option(help="Names (GrabCut, Berkeley, DAVIS, COCO_MVal, HeldOut, ...) or folders, separated by commas."),
     ],
     data_root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder with one folder per data set. [default: $CLICKWISE_DATA]")
@@ -27,7 +28,12 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="YAML with GRABCUT_PATH and the like. [default: ./config.yml]")
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(metavar="M", help="Test-time chain, e.g. NoBRS. [default: the model's own]")
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="Test-time chain: NoBRS, RGB-BRS, DistMap-BRS, f-BRS-A, f-BRS-B, f-BRS-C, cascade, crops, ISLR, "
+            "CMRefiner-V2. [default: the model's own]",
+        ),
     ] = None,
     n_clicks: Annotated[int, typer.Option(help="Clicks per object.")] = 20,
     min_n_clicks: Annotated[int, typer.Option(help="With --early-stop: least clicks per object.")] = 1,
