@@ -22,6 +22,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from clickwise.data.datasets.pack import PackDataset, is_held_out
+from clickwise.data.datasets.plain_pack import read_pictures
 from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.datasets.shards import ShardDataset
 from clickwise.data.sample import HasStartMasks, ObjectRef, Sample
@@ -368,6 +369,8 @@ def test_the_real_pack_is_the_same_from_shards(data_root, tmp_path) -> None:
     data.sample_ids = [data.sample_ids[i] for i in chosen]
     pack([data], tmp_path / "out", PackOptions(shard_size=300_000), threads=2)
     shards = ShardDataset(tmp_path / "out")
+    assert isinstance(read_pictures(tmp_path / "out", split="train"), ShardDataset)
+    assert isinstance(read_pictures(root, split="train"), PackDataset)
     assert shards.indices_by_source() == data.indices_by_source()
     assert shards.sources == {name: data.sources[name] for name in data.indices_by_source()}
     for index in range(len(data)):
