@@ -138,6 +138,10 @@ def test_what_does_not_fit_is_refused_whole(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(kind, match=words) as caught:
             load_start(model, ModelPart(architecture="simpleclick-vit-xtiny", start_weights=name), tmp_path)
         assert "\n" not in str(caught.value)
+    with pytest.raises(WeightsMissingError, match=r"clickwise download.*model\.start_weights"):
+        load_start(
+            model, ModelPart(architecture="simpleclick-vit-h", start_weights="simpleclick-vit-h-cocolvis"), tmp_path
+        )
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from clickwise.errors import CheckpointError, ModelError, RecipeError
+from clickwise.errors import CheckpointError, ModelError, RecipeError, WeightsMissingError
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.recipe import ModelPart
 from clickwise.weights.backbone_files import load_backbone
@@ -43,6 +43,10 @@ def _loaded(name_or_path: str, architecture: str, data_root: Path) -> Interactiv
     source = path if is_path else name_or_path
     try:
         return load_model(source, architecture=architecture)
+    except WeightsMissingError as error:
+        raise WeightsMissingError(
+            f"{error}; or set model.start_weights to a file, or to null for random ones"
+        ) from None
     except CheckpointError as first:
         try:
             return load_model(source)
