@@ -201,8 +201,8 @@ def annotation_files(root: Path) -> list[Path]:
 
 
 def recognises(place: Path) -> bool:
-    """Whether a folder holds COCO JSON, or a file is one."""
-    return _looks_like_coco(place) if place.is_file() else bool(annotation_files(place))
+    """Whether a folder holds COCO JSON; a single JSON file is taken for one, the reader says if it is not."""
+    return place.suffix.lower() == ".json" if place.is_file() else bool(annotation_files(place))
 
 
 def _folders(root: Path) -> Iterator[Path]:

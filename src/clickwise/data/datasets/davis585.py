@@ -88,11 +88,12 @@ class Davis585(ReportingReader):
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder, or ``data/`` in it, holds sequences with object masks and start masks."""
+    """Whether a folder, or ``data/`` in it, holds sequences with start masks."""
     return any(
-        any(sequence.glob("init_s*_object*.png")) and any(True for _ in _masks(sequence))
+        next(sequence.glob("init_s*_object*.png"), None) is not None
         for base in (root, root / "data")
-        for sequence in _sequences(base)
+        for sequence in (base.iterdir() if base.is_dir() else ())
+        if sequence.is_dir()
     )
 
 

@@ -31,9 +31,9 @@ class Form:
 FORMS = (
     Form("shards (index.json)", "shards:ShardDataset", ("all", "train", "val")),
     Form("a training pack (manifest.json)", "plain_pack:read_pack", ("all", "train", "val")),
-    Form("DAVIS-585", "davis585:Davis585", ("zero", "stm", "sp")),
     Form("images/ with masks/", "images_masks:ImagesMasks"),
     Form("YOLO (data.yaml, or images/ with labels/)", "yolo:YoloSeg", ("all", "train", "val", "test")),
+    Form("DAVIS-585", "davis585:Davis585", ("zero", "stm", "sp")),
     Form("im/ with gt/", "hqseg:HQSeg"),
     Form("COCO JSON", "coco_json:CocoJson"),
     Form("LabelMe JSON", "labelme:LabelMe"),
