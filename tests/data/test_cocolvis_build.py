@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -183,12 +186,33 @@ class TestGoingOn:
         assert not (plan.folder / whole.file.name).exists()
         with (plan.folder / JOURNAL_FILE).open("a") as journal:
             journal.write(damage)
+        (plan.folder / "masks" / ".clickwise-0123456789abcdef.tmp").write_bytes(b"half")
         summary = build_cocolvis(plan)
         assert (summary.continued, summary.pictures) == (2, 3)
         assert summary.file.read_bytes() == whole.file.read_bytes()
         for file in (tmp_path / "whole" / "train" / "masks").iterdir():
             assert (plan.folder / "masks" / file.name).read_bytes() == file.read_bytes()
         assert not list(plan.folder.rglob(".clickwise*"))
+
+    @pytest.mark.soak
+    def test_killed_and_continued(self, tmp_path, monkeypatch) -> None:
+        many = {f"train2017/{number:012d}.jpg": PICTURES["train2017/000000000009.jpg"] for number in range(100, 400)}
+        monkeypatch.setitem(globals(), "PICTURES", {**PICTURES, **many})
+        official = write_official(tmp_path)
+        whole = build_cocolvis(plan_of(official, tmp_path / "whole"))
+        command = [sys.executable, "-m", "clickwise", "data", "build-cocolvis", str(tmp_path / "out")]
+        command += ["--data-root", str(tmp_path), "--processes", "2"]
+        journal = tmp_path / "out" / "train" / JOURNAL_FILE
+        for lines in (5, 20, 60):
+            running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            while not (journal.exists() and journal.read_text().count("\n") > lines) and running.poll() is None:
+                time.sleep(0.05)
+            running.kill()
+            # The pipe closes when the last worker has ended: none outlives the command.
+            running.communicate(timeout=60)
+        summary = build_cocolvis(plan_of(official, tmp_path / "out"))
+        assert summary.continued >= 60
+        assert summary.file.read_bytes() == whole.file.read_bytes()
 
     def test_not_with_other_settings(self, official, tmp_path, monkeypatch) -> None:
         with monkeypatch.context() as patch:

@@ -6,13 +6,15 @@ build that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -112,6 +114,8 @@ def build_cocolvis(plan: BuildPlan, progress: Progress | None = None) -> BuildSu
                 progress(len(journal.done), len(files))
     summary = _finish(plan, journal, final, continued)
     journal.path.unlink()
+    for half in (plan.folder / "masks").glob(".clickwise-*.tmp"):  # what a killed worker was about to write
+        half.unlink()
     return summary
 
 
@@ -207,7 +211,7 @@ def _merged(tasks: Iterator[PictureTask], processes: int) -> Iterator[dict[str, 
     if processes == 1:
         yield from map(run_task, tasks)
         return
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _ignore_ctrl_c)
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _serve)
     waiting: set[Future[dict[str, Any]]] = set()
     try:
         for task in tasks:
@@ -222,9 +226,18 @@ def _merged(tasks: Iterator[PictureTask], processes: int) -> Iterator[dict[str, 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_ctrl_c() -> None:
-    """The process that was started by the user is the one that answers."""
+def _serve() -> None:
+    """First thing in a worker: leave Ctrl-C to the process that the user started, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    # Workers hold both ends of their queue, so a parent that was killed would leave them waiting for ever.
+    Thread(target=watch, daemon=True).start()
 
 
 def _finish(plan: BuildPlan, journal: Journal, final: Path, continued: int) -> BuildSummary:
