@@ -542,8 +542,8 @@ def test_devices() -> None:
 
 
 @pytest.mark.parametrize("has_gate", [True, False])
-def test_a_mask_from_outside_opens_the_gate(has_gate: bool) -> None:
-    """Without being told, a network with a gate takes a first click for one without a mask, and ignores it."""
+def test_whatever_mask_there_is_opens_the_gate(has_gate: bool) -> None:
+    """Without being told, a network with a gate takes a first click for one without a mask, and ignores the mask."""
     gates: list[Gate] = []
 
     class Gated(FormulaModel):
@@ -558,4 +558,12 @@ def test_a_mask_from_outside_opens_the_gate(has_gate: bool) -> None:
     predictor.click(48, 48)
     predictor.set_mask(np.ones((120, 160), bool))
     predictor.click(48, 48)
-    assert gates == [None, 1.0 if has_gate else None]
+    opened = 1.0 if has_gate else None
+    assert gates == [None, opened]
+    gates.clear()
+    predictor = Predictor(Gated(), chain="cascade", extra={"cf_n": 1})
+    predictor.set_image(picture())
+    predictor.click(48, 48)
+    assert gates == [None, opened], "the second pass sees the mask of the first"
+    predictor.click(100, 90)
+    assert gates[2:] == [opened]

@@ -74,8 +74,9 @@ def view_probs(
     engine: Engine, frame: Frame, state: PredictorState, options: InferenceOptions, view: View
 ) -> NDArray[np.float32]:
     """(h, w) probabilities of one network pass over a view, the mirror pair averaged as logits."""
-    # Left to the network, a first click would close the gate, and a mask from outside would not be seen.
-    gate = 1.0 if engine.capabilities.has_gate and state.from_mask else None
+    # Left to the network, a first click would close the gate: a mask from outside, or that of an earlier pass of the
+    # cascade, would not be seen.
+    gate = 1.0 if engine.capabilities.has_gate and state.probs is not None else None
     logits = engine.run(*network_input(engine, frame, state, options, view), gate=gate).logits
     if tuple(logits.shape[2:]) != view.size:
         logits = F.interpolate(logits, size=view.size, mode="bilinear", align_corners=True)
