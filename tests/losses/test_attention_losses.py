@@ -211,3 +211,24 @@ def test_a_batch_is_its_items() -> None:
         for loss in (AffinityLoss(), AttentionOverlapLoss(), AttentionWeightLoss()):
             alone = loss(logits[i : i + 1], target[i : i + 1], None, one)
             assert torch.allclose(alone[0], loss(logits, target, None, fields)[i], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [AffinityLoss(), AttentionOverlapLoss(), AttentionWeightLoss()])
+def test_saturated_and_half_precision_inputs_stay_finite(loss: AffinityLoss) -> None:
+    logits, target = random_maps()
+    exact = random_fields()
+    rough = Given(
+        tuple(m.bfloat16() for m in exact.maps),
+        tuple(w.bfloat16() for w in exact.weights),
+        exact.key_sizes,
+        exact.positive_clicks,
+    )
+    found = loss(logits.bfloat16(), target, None, rough)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, loss(logits, target, None, exact), rtol=0.02)
+    certain = (1e4 * torch.sign(logits)).requires_grad_()
+    exact.maps[0].requires_grad_()
+    exact.weights[0].requires_grad_()
+    loss(certain, target, None, exact).sum().backward()
+    for leaf in (certain, exact.maps[0], exact.weights[0]):
+        assert leaf.grad is None or torch.isfinite(leaf.grad).all()

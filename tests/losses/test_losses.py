@@ -23,6 +23,9 @@ GOLDEN_LOSSES = {
     "bce": ("bce", {}),
 }
 
+PIXEL_LOSSES = sorted(set(LOSSES) - {"affinity", "attention_overlap", "attention_weight"})
+"""The others look at attention too: see test_attention_losses.py."""
+
 
 def truth_and_ignore(label):
     """The golden files mark ignored pixels by -1; ours are a mask of their own."""
@@ -149,7 +152,7 @@ def test_gradient_against_finite_differences(name, options):
 # Edges and properties
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", PIXEL_LOSSES)
 def test_saturated_logits_give_finite_values_and_gradients(name):
     logits = torch.tensor([[-200.0, 200.0, 200.0, -200.0]]).view(1, 1, 2, 2).requires_grad_()
     value = make_loss(name)(logits, torch.tensor([[1.0, 0.0, 1.0, 0.0]]).view(1, 1, 2, 2))
@@ -158,14 +161,14 @@ def test_saturated_logits_give_finite_values_and_gradients(name):
     assert torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", PIXEL_LOSSES)
 def test_a_perfect_answer_costs_nothing_and_one_pixel_works(name):
     value = make_loss(name)(torch.full((1, 1, 1, 1), 40.0), torch.ones(1, 1, 1, 1))
     assert value.shape == (1,)
     assert value.item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", PIXEL_LOSSES)
 def test_ignored_pixels_do_not_matter_and_get_no_gradient(name):
     generator = torch.Generator().manual_seed(1)
     logits, target = torch.randn(2, 1, 6, 6, generator=generator), torch.rand(2, 1, 6, 6, generator=generator)
@@ -179,7 +182,7 @@ def test_ignored_pixels_do_not_matter_and_get_no_gradient(name):
     assert (changed.grad[ignore] == 0).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"weighted_nfl"}))
+@pytest.mark.parametrize("name", sorted(set(PIXEL_LOSSES) - {"weighted_nfl"}))
 def test_items_do_not_influence_each_other(name):
     generator = torch.Generator().manual_seed(2)
     logits, target = torch.randn(3, 1, 4, 5, generator=generator), torch.rand(3, 1, 4, 5, generator=generator)
@@ -188,7 +191,7 @@ def test_items_do_not_influence_each_other(name):
     torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", PIXEL_LOSSES)
 def test_half_precision_is_computed_in_float32(name):
     logits = torch.linspace(-8, 8, 20).view(1, 1, 4, 5)
     value = make_loss(name)(logits.to(torch.bfloat16), torch.ones(1, 1, 4, 5))
