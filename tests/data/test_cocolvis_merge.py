@@ -159,6 +159,18 @@ class TestRules:
         }
         assert merged.places == ((0, 1), (1, 1), (2, 1), (0, 2))
 
+    def test_the_deepest_is_not_the_smallest(self) -> None:
+        root, deep, small = blob((0, 0, 40, 40), SIZE), blob((5, 10, 35, 40), SIZE), blob((20, 20, 60, 40), SIZE)
+        merged = merge_picture([root, deep, small, blob((22, 22, 34, 38), SIZE)], [], [], SIZE)
+        assert merged.levels == (0, 1, 0, 2)
+        assert merged.parents == (None, 0, None, 1)
+
+    @pytest.mark.parametrize(("end", "parent"), [(26, 0), (27, None)])
+    def test_how_much_of_the_box_must_lie_inside(self, end, parent) -> None:
+        outer = blob((0, 0, 20, 20), SIZE)
+        inner = blob((6, 0, 20, 10), SIZE) | blob((20, 0, end, 1), SIZE)  # 14 of 20 columns, or 14 of 21
+        assert merge_picture([outer, inner], [], [], SIZE).parents == (None, parent)
+
     @pytest.mark.parametrize(("inside", "parent"), [(17, 0), (16, None)])
     def test_how_much_must_lie_inside(self, inside, parent) -> None:
         outer, inner = blob((0, 0, 20, 20), SIZE), blob((20 - inside, 0, 40 - inside, 10), SIZE)

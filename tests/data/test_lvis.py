@@ -100,6 +100,12 @@ class TestFilling:
         assert np.array_equal(labels == 2, second)
         assert np.array_equal(labels == 1, first & ~second)
 
+    def test_only_what_is_still_seen_counts(self) -> None:
+        first, second = blob((0, 0, 10, 10)), blob((5, 0, 15, 10))
+        third = blob((0, 0, 3, 20))  # 30 of the 50 pixels that are left of the first
+        assert fill_in_order([first, second, third], SIZE)[1] == [1, 2]
+        assert fill_in_order([first, third], SIZE)[1] == [1, 2]
+
     def test_empty_masks(self) -> None:
         assert fill_in_order([np.zeros(SIZE, bool)], SIZE)[1] == []
         assert fill_in_order([], SIZE)[1] == []
