@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clickwise.data.datasets.pack import HELD_OUT_PICTURES, HeldOutObjects, PackDataset, is_held_out
+from clickwise.data.datasets.pack import HELD_OUT_PICTURES, HeldOutObjects, PackDataset
 from clickwise.data.datasets.registry import open_dataset
+from clickwise.data.held_out import is_held_out
 from clickwise.errors import DatasetError
 
 

@@ -21,10 +21,11 @@ from miniatures import blob, picture
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from clickwise.data.datasets.pack import PackDataset, is_held_out
+from clickwise.data.datasets.pack import PackDataset
 from clickwise.data.datasets.plain_pack import read_pictures
 from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.datasets.shards import ShardDataset
+from clickwise.data.held_out import is_held_out
 from clickwise.data.sample import HasStartMasks, ObjectRef, Sample
 from clickwise.data.shard_format import decode_labels, encode_labels
 from clickwise.data.shard_pictures import PictureOptions, encode, picture_file

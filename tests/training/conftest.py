@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from clickwise.data.datasets.pack import is_held_out
+from clickwise.data.held_out import is_held_out
+from clickwise.training.parts.data import PackData
 from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.recipe import (
-    DataPart,
     LossTerm,
     ModelPart,
     OptimizerPart,
@@ -78,7 +78,7 @@ def tiny_recipe() -> Recipe:
             params={"attention_width": 24, "attention_blocks": 1, "decoder_widths": [8, 8, 8, 8]},
             frozen=("encoder.stem",),
         ),
-        data=DataPart(sources={"discs": 0.5, "others": 0.5}),
+        data=PackData(sources={"discs": 0.5, "others": 0.5}),
         method=RollingMethod(),
         losses=(LossTerm(loss="nfl", options={"alpha": 0.5}),),
         optimizer=OptimizerPart(name="adamw", lr=2e-3, weight_decay=0.01, clip_norm=1.0),

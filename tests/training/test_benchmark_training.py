@@ -19,7 +19,7 @@ from clickwise.cli.main import main
 from clickwise.clicks.encoding import disk_maps
 from clickwise.clicks.training_click import draw_training_click, training_click_candidates
 from clickwise.metrics import iou
-from clickwise.training.data import make_items
+from clickwise.training.data import Places, make_items
 from clickwise.training.recipe import Recipe
 
 
@@ -54,7 +54,7 @@ def test_guess_is_rough_but_no_nonsense() -> None:
 
 
 def test_stages_sum_to_the_whole(pack_root: Path, tiny_recipe: Recipe) -> None:
-    times, made = time_items(make_items(tiny_recipe.data, tiny_recipe.items, pack_root), (32, 32), 4)
+    times, made = time_items(make_items(tiny_recipe.data, tiny_recipe.items, Places(pack_root)), (32, 32), 4)
     assert len(made) == 4
     assert set(times.stages) == set(STAGES)
     assert all(value > 0 for value in times.stages.values())

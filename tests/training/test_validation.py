@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from clickwise.data.datasets.pack import HeldOutObjects, is_held_out
+from clickwise.data.datasets.pack import HeldOutObjects
+from clickwise.data.held_out import is_held_out
 from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
 from clickwise.training.recipe import Recipe, ValidationPart

@@ -16,7 +16,7 @@ from clickwise.losses import make_loss
 from clickwise.models.registry import build_model
 from clickwise.recipes import get_recipe
 from clickwise.training import loop
-from clickwise.training.data import make_items
+from clickwise.training.data import Places, make_items
 from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
 from clickwise.training.methods import make_method
@@ -64,7 +64,7 @@ def test_loss_falls_on_a_fixed_batch(name: str, pack_root: Path) -> None:
     torch.manual_seed(0)
     model = build_model(recipe.model.architecture, **recipe.model.params)
     optimizer = make_optimizer(model, recipe.optimizer)
-    maker = make_items(recipe.data, recipe.items, pack_root)
+    maker = make_items(recipe.data, recipe.items, Places(pack_root))
     items = list(islice(item_stream(maker, seed=1, size=(64, 64), first=0), 2))
     method = make_method(recipe.method, batch=2, seed=0, rank=0)
     terms = [WeightedLoss("nfl", make_loss({"name": "nfl", "alpha": 0.5}), 1.0, get_view("logits"))]

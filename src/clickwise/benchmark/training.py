@@ -63,7 +63,7 @@ def benchmark_training(
     """Measure the first phase of a recipe. ``on_step`` is called once per step and once per part before."""
     phase = recipe.phases[0]
     size = phase.height_width
-    preparation, made = time_items(make_items(recipe.data, recipe.items, options.data_root), size, items, recipe.seed)
+    preparation, made = time_items(make_items(recipe.data, recipe.items, options.places()), size, items, recipe.seed)
     on_step()
     points_per_sign = made[0].points.shape[0] // 2
     click_maps = time_click_maps(phase.batch, points_per_sign, size)

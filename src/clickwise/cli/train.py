@@ -24,6 +24,9 @@ def train(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", metavar="DIR", help="Holds the data sets; default $CLICKWISE_DATA.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="YAML with SBD_PATH and the like; ./config.yml.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="The run folder; default runs/RECIPE.")
     ] = None,
@@ -66,6 +69,7 @@ def train(
         workers=workers,
         checkpoint_every_s=checkpoint_every,
         stop_after_s=stop_after,
+        config=config,
     )
     trainer = Trainer(chosen, folder, options)
     weights = trainer.run(resume=resume)

@@ -152,11 +152,15 @@ def _find_sources(plan: BuildPlan, files: Sequence[str], lvis_file: Path) -> lis
     if plan.pictures == "none":
         return []
     try:
-        return find_pictures(plan.coco, files, NAME, lvis_file)
+        return _found(plan.coco, files, lvis_file)
     except DatasetError:
         if (plan.lvis / "train" / "images").is_dir():
-            return find_pictures(plan.lvis, files, NAME, lvis_file)
+            return _found(plan.lvis, files, lvis_file)
         raise
+
+
+def _found(root: Path, files: Sequence[str], lvis_file: Path) -> list[Path]:
+    return [path for path in find_pictures(root, files, NAME, lvis_file) if path is not None]
 
 
 def _bring_pictures(plan: BuildPlan, sources: Sequence[Path]) -> None:

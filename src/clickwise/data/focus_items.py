@@ -18,10 +18,10 @@ from clickwise.data.focus_window import (
 )
 from clickwise.data.point_sampler import MultiPointSampler
 from clickwise.data.published_augment import Chain
-from clickwise.data.published_items import SampleSource, seen_sample
+from clickwise.data.published_items import seen_sample
 from clickwise.data.published_targets import ChosenTarget
 from clickwise.data.sample import Sample
-from clickwise.data.stream import FocusItem, TrainingItem
+from clickwise.data.stream import FocusItem, SampleSource, TrainingItem
 from clickwise.data.trimap import boundary_trimap
 from clickwise.errors import DatasetError, OptionError
 from clickwise.types import ImageArray, Size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,21 +12,13 @@ from numpy.typing import NDArray
 from clickwise.data.point_sampler import MultiPointSampler
 from clickwise.data.published_augment import Chain, View
 from clickwise.data.sample import ObjectRef, Sample
-from clickwise.data.stream import TrainingItem
+from clickwise.data.stream import SampleSource, TrainingItem
 from clickwise.data.suem import Suem
 from clickwise.errors import OptionError
 from clickwise.types import LabelArray, ProbsArray, Size
 
 _TRIES = 50
 """Views tried until an object is left; then the last one stays as a background sample. (The release has no limit.)"""
-
-
-class SampleSource(Protocol):
-    """Where samples come from."""
-
-    def draw(self, rng: np.random.Generator) -> Sample:
-        """One sample."""
-        ...
 
 
 @dataclass(frozen=True)

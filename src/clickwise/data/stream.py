@@ -62,6 +62,14 @@ class SourcedDataset(Protocol):
         ...
 
 
+class SampleSource(Protocol):
+    """Where samples come from."""
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """One sample."""
+        ...
+
+
 class ItemMaker(Protocol):
     """Turns a random generator into one item of a given size."""
 
@@ -99,7 +107,7 @@ class WeightedSources:
 class ObjectItemMaker:
     """Sample -> target -> view -> start, drawn again while too little of the object is in the view."""
 
-    sources: WeightedSources
+    sources: SampleSource
     choice: WholeOrPart
     view: ObjectView
     colour: Colour

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clickwise.training.recipe import DataPart
+from clickwise.training.parts.data import PackData
 
-PACK = DataPart(
+PACK = PackData(
     sources={
         "duts": 0.52,
         "coco": 0.27,

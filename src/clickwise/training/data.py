@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from clickwise.data.augment import Colour, ObjectView
-from clickwise.data.datasets.pack import PackDataset
+from clickwise.data.datasets.plain_pack import read_pictures
+from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.focus_items import FocusItemMaker
 from clickwise.data.focus_window import FocusWindowRule
+from clickwise.data.held_out import HeldOutOf
+from clickwise.data.mixture import Mixture, Share
 from clickwise.data.point_sampler import MultiPointSampler, PointRule
 from clickwise.data.published_augment import CHAINS
 from clickwise.data.published_items import PublishedItemMaker
 from clickwise.data.published_targets import TargetRule
+from clickwise.data.sample import Dataset
 from clickwise.data.start import VariedStart
-from clickwise.data.stream import ItemMaker, ObjectItemMaker, WeightedSources
+from clickwise.data.stream import ItemMaker, ObjectItemMaker, SampleSource, WeightedSources
 from clickwise.data.suem import Suem
 from clickwise.data.targets import WholeOrPart
 from clickwise.training.parts.base import Part
+from clickwise.training.parts.data import MixedData, PackData, SetShare
 from clickwise.training.parts.items import FocusItems, PublishedItems, ViewItems
-from clickwise.training.recipe import DataPart
 
 
-def view_items(items: ViewItems, sources: WeightedSources) -> ObjectItemMaker:
+@dataclass(frozen=True)
+class Places:
+    """Where data lie on this machine: root holds a folder per data set; by_key: keys of config.yml, which win."""
+
+    root: Path
+    by_key: Mapping[str, Path] = field(default_factory=dict)
+
+
+def view_items(items: ViewItems, sources: SampleSource) -> ObjectItemMaker:
     """Items of our own kind."""
     return ObjectItemMaker(
         sources=sources,
@@ -36,7 +49,7 @@ def view_items(items: ViewItems, sources: WeightedSources) -> ObjectItemMaker:
     )
 
 
-def published_items(items: PublishedItems, sources: WeightedSources) -> PublishedItemMaker:
+def published_items(items: PublishedItems, sources: SampleSource) -> PublishedItemMaker:
     """Items as RITM's release makes them."""
     return PublishedItemMaker(
         sources=sources,
@@ -48,7 +61,7 @@ def published_items(items: PublishedItems, sources: WeightedSources) -> Publishe
     )
 
 
-def focus_items(items: FocusItems, sources: WeightedSources) -> FocusItemMaker:
+def focus_items(items: FocusItems, sources: SampleSource) -> FocusItemMaker:
     """Items as IGLR's release makes them."""
     return FocusItemMaker(
         sources=sources,
@@ -67,7 +80,42 @@ ITEMS: Mapping[type[Part], Callable[..., ItemMaker]] = MappingProxyType(
 """Part in a recipe -> function of (part, sources). A new kind of item is one function and one line here."""
 
 
-def make_items(data: DataPart, items: Part, data_root: Path) -> ItemMaker:
-    """Items of the training split."""
-    sources = WeightedSources(PackDataset(data_root / data.folder, split="train"), data.sources)
-    return ITEMS[type(items)](items, sources)
+def pack_sources(data: PackData, places: Places) -> WeightedSources:
+    """The training split of a pack."""
+    return WeightedSources(read_pictures(places.root / data.folder, split="train"), data.sources)
+
+
+def mixed_sources(data: MixedData, places: Places) -> Mixture:
+    """Several sets."""
+    shares = [
+        Share(_opened(part, places), part.weight, hold_out=part.hold_out, is_weighted=part.weighted)
+        for part in data.sets
+    ]
+    return Mixture(shares, data.duplicate_iou)
+
+
+SOURCES: Mapping[type[Part], Callable[..., SampleSource]] = MappingProxyType(
+    {MixedData: mixed_sources, PackData: pack_sources}
+)
+"""Part in a recipe -> function of (part, places). A new kind of source is one function and one line here."""
+
+
+def make_items(data: Part, items: Part, places: Places) -> ItemMaker:
+    """Items to train on."""
+    return ITEMS[type(items)](items, SOURCES[type(data)](data, places))
+
+
+def validation_set(data: Part, places: Places, pictures: int) -> Dataset | None:
+    """What training validates on: held-out samples or a set that the recipe names; None when there is neither."""
+    if isinstance(data, PackData):
+        return HeldOutOf([read_pictures(places.root / data.folder, split="val")], "held out", pictures=pictures)
+    assert isinstance(data, MixedData)
+    if data.validation is not None:
+        return open_dataset(data.validation, places.root, places.by_key)
+    held_out = [_opened(part, places) for part in data.sets if part.hold_out]
+    found = HeldOutOf(held_out, "held out", pictures=pictures)
+    return found if len(found) else None
+
+
+def _opened(part: SetShare, places: Places) -> Dataset:
+    return open_dataset(part.dataset, places.root, places.by_key, part.options)

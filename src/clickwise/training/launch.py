@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
+from clickwise.data.config import read_paths
 from clickwise.engines.torch import cpu_has_bf16
 from clickwise.errors import MissingExtraError
+from clickwise.training.data import Places
 from clickwise.training.recipe import Recipe
 
 
@@ -19,7 +21,8 @@ class RunOptions:
     """Where and on what a recipe runs; nothing of it changes the result beyond rounding.
 
     checkpoint_every_s: seconds between checkpoints. workers: processes that prepare items.
-    stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never).
+    stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never). config: config.yml with folders
+    of data sets; None = ./config.yml if there is one.
     """
 
     data_root: Path
@@ -29,6 +32,11 @@ class RunOptions:
     workers: int = 1
     checkpoint_every_s: float = 120.0
     stop_after_s: float = 0.0
+    config: Path | None = None
+
+    def places(self) -> Places:
+        """Where data lie, config.yml included. Raises InputError when that file is wrong."""
+        return Places(self.data_root, read_paths(self.config).paths)
 
 
 def make_fabric(recipe: Recipe, options: RunOptions) -> Any:

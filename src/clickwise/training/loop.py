@@ -17,7 +17,7 @@ from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
 from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
-from clickwise.training.data import make_items
+from clickwise.training.data import make_items, validation_set
 from clickwise.training.interrupt import deferred_interrupt
 from clickwise.training.launch import RunOptions, make_fabric
 from clickwise.training.methods import make_method
@@ -72,7 +72,7 @@ class Trainer:
             WeightedLoss(f"{t.loss}@{t.output}", make_loss({"name": t.loss, **t.options}), t.weight, get_view(t.output))
             for t in recipe.losses
         ]
-        self.items: ItemMaker = make_items(recipe.data, recipe.items, options.data_root)
+        self.items: ItemMaker = make_items(recipe.data, recipe.items, options.places())
         self.metric = AdaptiveIoU()
         self.position = Position()
         self.method_state: dict[str, Any] | None = None
@@ -245,10 +245,13 @@ class Trainer:
     def _validate(self) -> None:
         if not self.recipe.validation.pictures or not self.is_main:
             return
+        held_out = validation_set(self.recipe.data, self.options.places(), self.recipe.validation.pictures)
+        if held_out is None:
+            return
         trained = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self._best_weights())
         try:
-            numbers = validate(self.network, self.recipe, self.options.data_root, self.folder, self.position.steps)
+            numbers = validate(self.network, held_out, self.recipe.validation, self.folder, self.position.steps)
         finally:
             self.network.load_state_dict(trained)
         self.folder.log(self.position.steps, self.position.samples, numbers)

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from clickwise.errors import RecipeError
 from clickwise.training.parts.base import Part
+from clickwise.training.parts.data import AnyData
 from clickwise.training.parts.items import AnyItems, ViewItems
 from clickwise.training.parts.methods import AnyMethod
 
@@ -28,14 +29,6 @@ class ModelPart(Part):
     encoder_weights: str | None = None
     start_weights: str | None = None
     frozen: tuple[str, ...] = ()
-
-
-class DataPart(Part):
-    """Where samples come from: a training pack below the data root, and the share of each of its sources."""
-
-    name: Literal["pack"] = "pack"
-    folder: str = "train"
-    sources: dict[str, float]
 
 
 class LossTerm(Part):
@@ -103,7 +96,7 @@ class Recipe(Part):
     name: str
     seed: int = 0
     model: ModelPart
-    data: DataPart
+    data: AnyData
     items: AnyItems = ViewItems()
     method: AnyMethod
     losses: tuple[LossTerm, ...]
@@ -174,7 +167,7 @@ def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
         try:
             index: Any = int(key) if isinstance(node, list) else key
             if depth == len(path) - 1:
-                if isinstance(node, dict) and key not in node and ".".join(path[:depth]) not in _FREE_FORM:
+                if isinstance(node, dict) and key not in node and not (depth and path[depth - 1] in _FREE_FORM):
                     raise KeyError
                 node[index] = value
             else:
@@ -186,7 +179,7 @@ def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
             raise RecipeError(f"--set {assignment}: there is no key {wrong}; nearest: {', '.join(near)}") from None
 
 
-_FREE_FORM = frozenset({"model.params", "data.sources", "optimizer.lr_multipliers"})
+_FREE_FORM = frozenset({"lr_multipliers", "options", "params", "sources"})
 """Dictionaries whose keys are checked by whoever reads them."""
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
 
 from clickwise.clicks.next_click import ClickSimulator
-from clickwise.data.datasets.pack import HeldOutObjects
+from clickwise.data.sample import Dataset
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.runner import evaluate
 from clickwise.inference.predictor import Predictor
 from clickwise.models.interface import InteractiveModel
-from clickwise.training.recipe import Recipe
+from clickwise.training.recipe import ValidationPart
 from clickwise.training.run_folder import RunFolder
 from clickwise.types import ImageArray
 
@@ -24,14 +22,12 @@ _CLICKS_REPORTED = (1, 3, 5, 10)
 
 
 def validate(
-    model: InteractiveModel, recipe: Recipe, data_root: Path, folder: RunFolder, step: int
+    model: InteractiveModel, dataset: Dataset, options: ValidationPart, folder: RunFolder, step: int
 ) -> dict[str, float]:
-    """NoC at 85, 90 and 95 % and mean IoU by clicks on held-out pictures, with the model's own chain.
+    """NoC at 85, 90 and 95 % and mean IoU by clicks on a data set, with the model's own chain.
 
     Also leaves a contact sheet of the same objects each time in the run folder. The model is left as it was.
     """
-    options = recipe.validation
-    dataset = HeldOutObjects(data_root / recipe.data.folder, pictures=options.pictures)
     was_training = model.training
     model.eval()
     try:
@@ -45,7 +41,7 @@ def validate(
     return numbers
 
 
-def contact_sheet(model: InteractiveModel, dataset: HeldOutObjects) -> ImageArray:
+def contact_sheet(model: InteractiveModel, dataset: Dataset) -> ImageArray:
     """(H, W, 3) RGB, a row per object: the picture with its truth, with the mask after one click and after three."""
     rows = []
     for index in range(min(_PICTURED_OBJECTS, len(dataset))):

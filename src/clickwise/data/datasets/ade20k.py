@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clickwise.data.datasets.folders import complain_about, load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.listings import check_probability, need_size, raster
+from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
 from clickwise.imaging import LoadedImage
@@ -54,25 +55,40 @@ class Ade20k:
     `load_random` holds one layer, drawn uniformly.
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str = "train", stuff_prob: float = 0.0) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str,
+        split: str = "train",
+        stuff_prob: float = 0.0,
+        *,
+        report: Report | None = None,
+    ) -> None:
         self.name = name
         self.stuff_prob = check_probability(stuff_prob, "stuff_prob", name)
         self.root = _find_images(Path(root), _FOLDERS.get(split, split), name)
         folders = sorted(Path(place) for place, _, _ in os.walk(self.root))
-        self._index = cached_arrays("ade20k", folders, self._scan)
+        self._index = self._scan(report) if report else cached_arrays("ade20k", folders, self._scan)
         self.sample_ids: Sequence[str] = [Path(str(file)).stem for file in self._index["files"]]
 
-    def _scan(self) -> Arrays:
-        """Per picture its layers, per layer the instances of _atr.txt. DatasetError when a file is missing or odd."""
+    def _scan(self, report: Report | None = None) -> Arrays:
+        """Per picture its layers, per layer the instances of _atr.txt.
+
+        What is missing or odd is told to ``report``, or raised as a DatasetError without one.
+        """
         files: list[str] = []
         layers: list[int] = []
         counts: list[int] = []
         instances: list[tuple[int, bool]] = []
         found = sorted(self.root.rglob("*.jpg"), key=lambda path: path.name)
-        self._complain_about_lonely_masks(found)
+        self._complain_about_lonely_masks(found, report)
         for image in found:
-            listed = read_attributes(_beside(image, "_atr.txt"), self.name)
-            masks = _layer_files(image, self.name)
+            try:
+                listed = read_attributes(_beside(image, "_atr.txt"), self.name)
+                masks = _layer_files(image, self.name)
+            except DatasetError as error:
+                (report or refuse)(Finding(str(image), "annotation", str(error)))
+                continue
             files.append(image.relative_to(self.root).as_posix())
             layers.append(len(masks))
             for number in range(len(masks)):
@@ -89,10 +105,10 @@ class Ade20k:
             "is_stuff": np.array([stuff for _, stuff in instances], dtype=bool),
         }
 
-    def _complain_about_lonely_masks(self, images: Sequence[Path]) -> None:
+    def _complain_about_lonely_masks(self, images: Sequence[Path], report: Report | None) -> None:
         known = {_beside(image, "_seg.png") for image in images}
         lonely = sorted(path for path in self.root.rglob("*_seg.png") if path not in known)
-        complain_about(lonely, self.name, "picture", "every ADE_*.jpg has its _seg.png and _atr.txt beside it")
+        complain_about(lonely, self.name, "picture", "every ADE_*.jpg has its _seg.png and _atr.txt beside it", report)
 
     def __len__(self) -> int:
         return len(self.sample_ids)

@@ -23,9 +23,11 @@ from clickwise.data.datasets.coco_lvis_files import (
     read_own,
     read_published,
 )
-from clickwise.data.datasets.folders import load_picture
+from clickwise.data.datasets.folders import complain_about, load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
-from clickwise.data.datasets.listings import check_probability, listed, need_files, need_size, read_json, root_with
+from clickwise.data.datasets.listings import check_probability, listed, need_files, need_size, root_with
+from clickwise.data.datasets.reporting import read_json
+from clickwise.data.findings import Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
 
@@ -61,6 +63,8 @@ class CocoLvis:
         split: str = "train",
         stuff_prob: float = 0.0,
         allow_list: str | os.PathLike[str] | None = None,
+        *,
+        report: Report | None = None,
     ) -> None:
         self.name = name
         self.stuff_prob = check_probability(stuff_prob, "stuff_prob", name)
@@ -75,12 +79,14 @@ class CocoLvis:
             )
         reader = read_published if self.is_published else read_own
         self._index = _Index.of(cached_arrays("cocolvis", [self.list_file], lambda: reader(self.list_file, name)))
-        self._rows = self._chosen(allow_list)
-        self.sample_ids: Sequence[str] = [str(self._index.ids[row]) for row in self._rows]
-        need_files(self.sample_ids, self.root / "images", ".jpg", name, self.list_file)
+        wanted = self._chosen(allow_list)
+        names = [str(self._index.ids[row]) for row in wanted]
         suffix = ".pickle" if self.is_published else "_0.png"
-        need_files(self.sample_ids, self.root / "masks", suffix, name, self.list_file)
-        self._complain_about_lonely_masks()
+        missing = need_files(names, self.root / "images", ".jpg", name, self.list_file, report)
+        missing |= need_files(names, self.root / "masks", suffix, name, self.list_file, report)
+        self._rows = [row for row, picture in zip(wanted, names, strict=True) if picture not in missing]
+        self.sample_ids: Sequence[str] = [picture for picture in names if picture not in missing]
+        self._complain_about_lonely_masks(suffix, report)
 
     def _chosen(self, allow_list: str | os.PathLike[str] | None) -> list[int]:
         if allow_list is None:
@@ -94,17 +100,11 @@ class CocoLvis:
             raise DatasetError(f"{self.name}: {allow_list} allows no picture of {self.list_file}")
         return rows
 
-    def _complain_about_lonely_masks(self) -> None:
+    def _complain_about_lonely_masks(self, suffix: str, report: Report | None) -> None:
         pictures = listed(self.root / "images", self.name)
-        end = ".pickle" if self.is_published else "_0.png"
-        masks = sorted(name for name in listed(self.root / "masks", self.name) if name.endswith(end))
-        lonely = [name for name in masks if f"{name.removesuffix(end)}.jpg" not in pictures]
-        if lonely:
-            more = f" ({len(lonely)} such files)" if len(lonely) > 1 else ""
-            raise DatasetError(
-                f"{self.name}: {self.root / 'masks' / lonely[0]} has no picture{more}; the mask of images/ID.jpg is "
-                f"masks/ID{end}"
-            )
+        masks = sorted(name for name in listed(self.root / "masks", self.name) if name.endswith(suffix))
+        lonely = [self.root / "masks" / n for n in masks if f"{n.removesuffix(suffix)}.jpg" not in pictures]
+        complain_about(lonely, self.name, "picture", f"the mask of images/ID.jpg is masks/ID{suffix}", report)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -14,6 +14,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.json_stream import stream_items
 from clickwise.data.datasets.listings import check_probability, need_files, need_size, raster
+from clickwise.data.findings import Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
 
@@ -122,15 +123,19 @@ class CocoPanoptic:
         split: str = "train",
         stuff_prob: float = 0.0,
         ignore_crowd: bool = False,
+        *,
+        report: Report | None = None,
     ) -> None:
         self.name = name
         self.stuff_prob = check_probability(stuff_prob, "stuff_prob", name)
         self.ignore_crowd = ignore_crowd
         self.list_file, self.masks, self.images = find_panoptic(Path(root), split, name)
         self._segments = read_segments(self.list_file, name)
-        self.sample_ids: Sequence[str] = [Path(str(file)).stem for file in self._segments.files]
-        need_files(self.sample_ids, self.images, ".jpg", name, self.list_file)
-        need_files(self.sample_ids, self.masks, ".png", name, self.list_file)
+        names = [Path(str(file)).stem for file in self._segments.files]
+        missing = need_files(names, self.images, ".jpg", name, self.list_file, report)
+        missing |= need_files(names, self.masks, ".png", name, self.list_file, report)
+        self._rows = [row for row, picture in enumerate(names) if picture not in missing]
+        self.sample_ids: Sequence[str] = [names[row] for row in self._rows]
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -156,7 +161,7 @@ class CocoPanoptic:
 
     def _load(self, index: int, *, with_stuff: bool) -> Sample:
         image = load_picture(self.images / f"{self.sample_ids[index]}.jpg", self.name)
-        known, kinds = self._segments.of(index)
+        known, kinds = self._segments.of(self._rows[index])
         ids = read_ids(self._mask_file(index), known, self.name)
         need_size(ids, image, self._mask_file(index), self.name)
         objects = known[(kinds == THING) | ((kinds == STUFF) & with_stuff)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError, ImageError
 from clickwise.imaging import LoadedImage, read_raster
@@ -52,14 +52,6 @@ def read_names(path: Path, dataset: str) -> list[str]:
     return names
 
 
-def read_json(path: Path, dataset: str) -> Any:
-    """A JSON file; DatasetError when it is missing or damaged."""
-    try:
-        return json.loads(read_text(path, dataset))
-    except ValueError as error:
-        raise DatasetError(f"{dataset}: {path} is not valid JSON ({error}); get a fresh copy") from error
-
-
 def listed(folder: Path, dataset: str) -> set[str]:
     """The file names in a folder, read in one go; DatasetError when there is no such folder."""
     try:
@@ -69,15 +61,21 @@ def listed(folder: Path, dataset: str) -> set[str]:
         raise DatasetError(f"{dataset}: {folder} is not a folder; check the layout of the data set") from None
 
 
-def need_files(names: Sequence[str], folder: Path, suffix: str, dataset: str, listed_in: Path) -> None:
-    """Raise DatasetError naming the first listed name without its file ``folder/NAME + suffix``."""
+def need_files(
+    names: Sequence[str], folder: Path, suffix: str, dataset: str, listed_in: Path, report: Report | None = None
+) -> set[str]:
+    """The listed names without their file ``folder/NAME + suffix``, told to ``report``.
+
+    Without a report the first is raised as a DatasetError.
+    """
     have = listed(folder, dataset)
     missing = [name for name in names if name + suffix not in have]
-    if missing:
-        more = f" ({len(missing)} such files)" if len(missing) > 1 else ""
-        raise DatasetError(
-            f"{dataset}: {folder / (missing[0] + suffix)} does not exist{more}; {listed_in.name} lists it"
-        )
+    more = f" ({len(missing)} such files)" if len(missing) > 1 and report is None else ""
+    for name in missing:
+        file = folder / f"{name}{suffix}"
+        message = f"{dataset}: {file} does not exist{more}; {listed_in.name} lists it"
+        (report or refuse)(Finding(str(file), "missing file", message))
+    return set(missing)
 
 
 def check_probability(value: float, option: str, dataset: str) -> float:

@@ -15,6 +15,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.json_stream import stream_items
 from clickwise.data.datasets.listings import listed
+from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.layering import LayerStack
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
@@ -145,12 +146,16 @@ class Lvis:
     lies on others, or when it would hide more than half of what is seen of another.
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str = "train") -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], name: str, split: str = "train", *, report: Report | None = None
+    ) -> None:
         self.name = name
         self.root = Path(root)
         self.list_file = find_lvis(self.root, split, name)
         self._index = read_lvis(self.list_file, name)
-        self._files = find_pictures(self.root, self._index.files.tolist(), name, self.list_file)
+        found = find_pictures(self.root, self._index.files.tolist(), name, self.list_file, report)
+        self._rows = [row for row, file in enumerate(found) if file is not None]
+        self._files = [file for file in found if file is not None]
         self.sample_ids: Sequence[str] = [file.stem for file in self._files]
 
     def __len__(self) -> int:
@@ -158,7 +163,7 @@ class Lvis:
 
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
-        return f"{self.list_file} picture {self._index.numbers[index]} object {object_id}"
+        return f"{self.list_file} picture {self._index.numbers[self._rows[index]]} object {object_id}"
 
     def indices_by_source(self) -> dict[str, list[int]]:
         """One source: the data set itself."""
@@ -180,11 +185,11 @@ class Lvis:
         return Sample(self.sample_ids[index], image.rgb, layer[:, :, None], objects)
 
     def _masks(self, index: int, size: Size) -> list[MaskArray]:
-        return [fill_rounded(polygons, size) for polygons in self._index.polygons(index)]
+        return [fill_rounded(polygons, size) for polygons in self._index.polygons(self._rows[index])]
 
     def _picture(self, index: int) -> LoadedImage:
         image = load_picture(self._files[index], self.name)
-        height, width = (int(side) for side in self._index.sizes[index])
+        height, width = (int(side) for side in self._index.sizes[self._rows[index]])
         if (height, width) != image.size:
             raise DatasetError(
                 f"{self.name}: {self._files[index]} is {image.width} x {image.height} pixels, {self.list_file.name} "
@@ -193,11 +198,16 @@ class Lvis:
         return image
 
 
-def find_pictures(root: Path, names: Sequence[str], dataset: str, list_file: Path) -> list[Path]:
-    """Where the pictures "train2017/ID.jpg", "val2017/ID.jpg" lie. DatasetError naming the first that is missing."""
+def find_pictures(
+    root: Path, names: Sequence[str], dataset: str, list_file: Path, report: Report | None = None
+) -> list[Path | None]:
+    """Where the pictures "train2017/ID.jpg", "val2017/ID.jpg" lie; None where there is none, told to ``report``.
+
+    Without a report the first that is missing is raised as a DatasetError.
+    """
     folders: dict[str, Path] = {}
     have: dict[str, set[str]] = {}
-    found = []
+    found: list[Path | None] = []
     for name in names:
         part, _, file = name.rpartition("/")
         if part not in folders:
@@ -205,9 +215,11 @@ def find_pictures(root: Path, names: Sequence[str], dataset: str, list_file: Pat
             places = [root / split / "images", root / part, root / "images" / part]
             folders[part] = next((place for place in places if place.is_dir()), places[0])
             have[part] = listed(folders[part], dataset)
+        path = folders[part] / file
         if file not in have[part]:
-            raise DatasetError(f"{dataset}: {folders[part] / file} does not exist; {list_file.name} lists it")
-        found.append(folders[part] / file)
+            message = f"{dataset}: {path} does not exist; {list_file.name} lists it"
+            (report or refuse)(Finding(str(path), "missing file", message))
+        found.append(path if file in have[part] else None)
     return found
 
 

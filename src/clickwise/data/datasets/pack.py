@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from clickwise.data.held_out import HeldOutOf, is_held_out
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
 from clickwise.types import LabelArray
@@ -26,13 +25,6 @@ Split = Literal["train", "val", "all"]
 _IGNORED_INDEX = 255
 HELD_OUT_PICTURES = 80
 """So many are evaluated unless told otherwise: minutes of work, enough to tell half a click apart."""
-_VALIDATION_SHARE = 40
-"""One picture in this many is held out, decided by its name alone."""
-
-
-def is_held_out(name: str) -> bool:
-    """Whether a picture belongs to validation: by a checksum of its name, so that it holds on every machine."""
-    return zlib.crc32(name.encode()) % _VALIDATION_SHARE == 0
 
 
 class PackDataset:
@@ -120,13 +112,8 @@ def _objects(entry: dict[str, Any], labels: LabelArray, mask_path: Path) -> tupl
     return (*parts, *unions)
 
 
-class HeldOutObjects:
-    """One object each of some held-out pictures of a pack: what training validates on; "HeldOut" for evaluation.
-
-    root: of the pack. pictures: so many, or as many as there are; they and their objects are decided by checksums of
-    the names, so the set is the same on every machine. Only objects without a parent count, and only those of at least
-    ``smallest_area`` pixels.
-    """
+class HeldOutObjects(HeldOutOf):
+    """`HeldOutOf` one pack: what training on it validates on; "HeldOut" for evaluation."""
 
     def __init__(
         self,
@@ -136,25 +123,5 @@ class HeldOutObjects:
         pictures: int = HELD_OUT_PICTURES,
         smallest_area: int = 100,
     ) -> None:
-        self.name = name
-        self.pack = PackDataset(Path(root), split="val")
-        order = sorted(range(len(self.pack)), key=lambda i: zlib.crc32(self.pack.sample_ids[i].encode()[::-1]))
-        self.chosen: list[tuple[int, int]] = []
-        for index in order:
-            if len(self.chosen) == pictures:
-                break
-            sample = self.pack.load(index)
-            large = [i for i in sample.root_ids if sample.object_mask(i).sum() >= smallest_area]
-            if large:
-                self.chosen.append((index, large[zlib.crc32(sample.sample_id.encode()) % len(large)]))
-        self.sample_ids: Sequence[str] = [self.pack.sample_ids[index] for index, _ in self.chosen]
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def load(self, index: int) -> Sample:
-        """A sample with its one object."""
-        picture, object_id = self.chosen[index]
-        sample = self.pack.load(picture)
-        ref = sample.objects[object_id]
-        return replace(sample, objects=(ObjectRef(layer=ref.layer, values=ref.values),))
+        pack = PackDataset(Path(root), split="val")
+        super().__init__([pack], name, pictures=pictures, smallest_area=smallest_area)

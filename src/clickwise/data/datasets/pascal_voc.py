@@ -23,6 +23,7 @@ from clickwise.data.datasets.listings import (
     root_with,
 )
 from clickwise.data.datasets.safe_pickle import read_pickle
+from clickwise.data.findings import Report
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.imaging import voc_palette
@@ -53,7 +54,15 @@ class PascalVoc:
     rule, by which objects of one grey level merge and 220 is ignored. A split name ending in "-grey" asks for the same.
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str = "val", labels: Labels = "index") -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str,
+        split: str = "val",
+        labels: Labels = "index",
+        *,
+        report: Report | None = None,
+    ) -> None:
         self.name = name
         if labels not in ("index", "grey"):
             raise DatasetError(f"{name}: option labels is {labels!r}; expected 'index' or 'grey'")
@@ -65,12 +74,13 @@ class PascalVoc:
         self.root = root_with(Path(root), (wanted, "JPEGImages", "SegmentationObject"), _INNER_FOLDERS, name)
         self.list_file = self.root / wanted
         if split == "test":
-            self._objects: list[tuple[str, int | None]] = list(self._single_objects())
+            self._objects: list[tuple[str, int | None]] = list(self._single_objects(report))
             self.sample_ids: Sequence[str] = [f"{picture}_{label}" for picture, label in self._objects]
         else:
-            self._objects = [(picture, None) for picture in read_names(self.list_file, name)]
-            self.sample_ids = [picture for picture, _ in self._objects]
-            self._need({picture: None for picture, _ in self._objects})
+            names = read_names(self.list_file, name)
+            missing = self._missing(names, report)
+            self.sample_ids = [picture for picture in names if picture not in missing]
+            self._objects = [(picture, None) for picture in self.sample_ids]
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -96,9 +106,11 @@ class PascalVoc:
     def _mask_file(self, picture: str) -> Path:
         return self.root / "SegmentationObject" / f"{picture}.png"
 
-    def _need(self, pictures: dict[str, None]) -> None:
-        need_files(list(pictures), self.root / "JPEGImages", ".jpg", self.name, self.list_file)
-        need_files(list(pictures), self.root / "SegmentationObject", ".png", self.name, self.list_file)
+    def _missing(self, pictures: Sequence[str], report: Report | None) -> set[str]:
+        """The pictures without one of their files."""
+        found = need_files(pictures, self.root / "JPEGImages", ".jpg", self.name, self.list_file, report)
+        masks = self.root / "SegmentationObject"
+        return found | need_files(pictures, masks, ".png", self.name, self.list_file, report)
 
     def _labels(self, picture: str) -> NDArray[np.uint8]:
         """(H, W) labels by the chosen rule."""
@@ -123,7 +135,7 @@ class PascalVoc:
             )
         return np.array([of_code[int(code)] for code in codes], dtype=np.uint8)[inverse.reshape(colours.shape[:2])]
 
-    def _single_objects(self) -> list[tuple[str, int]]:
+    def _single_objects(self, report: Report | None) -> list[tuple[str, int]]:
         """(picture, label) of RITM's list; with indices, each entry gives the indices of its grey level that occur."""
         content = read_pickle(self.list_file, self.name)
         try:
@@ -133,15 +145,16 @@ class PascalVoc:
             raise DatasetError(
                 f"{self.name}: {self.list_file} is not (names, labels) of equal length; get the published file"
             ) from None
-        self._need(dict.fromkeys(picture for picture, _ in pairs))
+        missing = self._missing(list(dict.fromkeys(picture for picture, _ in pairs)), report)
+        pairs = [pair for pair in pairs if pair[0] not in missing]
         if self.is_grey:
             return pairs
         sources = [self.list_file, self.root / "SegmentationObject"]
-        kept = cached_arrays("voc-test", sources, lambda: {"found": self._scan(pairs)})["found"]
-        return [(pairs[number][0], int(index)) for number, index in kept]
+        kept = self._scan(pairs) if report else cached_arrays("voc-test", sources, lambda: self._scan(pairs))
+        return [(pairs[number][0], int(index)) for number, index in kept["found"]]
 
-    def _scan(self, pairs: Sequence[tuple[str, int]]) -> NDArray[np.int32]:
-        """(N, 2) rows (number of the entry, palette index)."""
+    def _scan(self, pairs: Sequence[tuple[str, int]]) -> dict[str, NDArray[np.int32]]:
+        """found: (N, 2) rows (number of the entry, palette index)."""
         grey, rows = grey_levels(), []
         present: dict[str, NDArray[np.uint8]] = {}
         for number, (picture, level) in enumerate(pairs):
@@ -154,7 +167,7 @@ class PascalVoc:
                     f"{self.list_file.name} lists one"
                 )
             rows += [(number, index) for index in found]
-        return np.array(rows, dtype=np.int32).reshape(-1, 2)
+        return {"found": np.array(rows, dtype=np.int32).reshape(-1, 2)}
 
 
 def _codes(colours: NDArray[Any]) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import cached_arrays
 from clickwise.data.datasets.listings import labelled_sample, need_files, need_size, read_names, root_with
 from clickwise.data.datasets.safe_pickle import read_pickle
+from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import Dataset, Sample
 from clickwise.errors import DatasetError
 
@@ -33,26 +34,28 @@ _RIM = 3
 _INNER_FOLDERS = ("dataset", "benchmark_RELEASE/dataset")
 
 
-def open_sbd(root: str | os.PathLike[str], name: str, split: str = "val") -> Dataset:
+def open_sbd(root: str | os.PathLike[str], name: str, split: str = "val", *, report: Report | None = None) -> Dataset:
     """``val``: evaluation, a sample per object of val.txt. ``train``: training, a sample per picture of train.txt."""
-    return SbdTraining(root, name, split) if split == "train" else SbdObjects(root, name, split)
+    reader = SbdTraining if split == "train" else SbdObjects
+    return reader(root, name, split, report=report)
 
 
-def open_sbd_train(root: str | os.PathLike[str], name: str) -> Dataset:
+def open_sbd_train(root: str | os.PathLike[str], name: str, *, report: Report | None = None) -> Dataset:
     """Evaluation on train.txt, one sample per object ("SBD_Train" of the published command line)."""
-    return SbdObjects(root, name, "train")
+    return SbdObjects(root, name, "train", report=report)
 
 
 class _Sbd:
     """``SPLIT.txt``, ``img/NAME.jpg``, ``inst/NAME.mat``; the root, or its folder dataset/, holds them."""
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str) -> None:
+    def __init__(self, root: str | os.PathLike[str], name: str, split: str, *, report: Report | None = None) -> None:
         self.name = name
         self.root = root_with(Path(root), (f"{split}.txt", "img", "inst"), _INNER_FOLDERS, name)
         self.list_file = self.root / f"{split}.txt"
-        self.names = read_names(self.list_file, name)
-        need_files(self.names, self.root / "img", ".jpg", name, self.list_file)
-        need_files(self.names, self.root / "inst", ".mat", name, self.list_file)
+        names = read_names(self.list_file, name)
+        missing = need_files(names, self.root / "img", ".jpg", name, self.list_file, report)
+        missing |= need_files(names, self.root / "inst", ".mat", name, self.list_file, report)
+        self.names = [picture for picture in names if picture not in missing]
 
     def mat_file(self, name: str) -> Path:
         """The instance file of a picture."""
@@ -79,14 +82,21 @@ class SbdObjects(_Sbd):
     The list of labels needs every .mat file once; it is kept (`index_cache`).
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str) -> None:
-        super().__init__(root, name, split)
-        pairs = cached_arrays(f"sbd-objects-{split}", [self.list_file, self.root / "inst"], self._scan)["pairs"]
+    def __init__(self, root: str | os.PathLike[str], name: str, split: str, *, report: Report | None = None) -> None:
+        super().__init__(root, name, split, report=report)
+        sources = [self.list_file, self.root / "inst"]
+        kept = self._scan(report) if report else cached_arrays(f"sbd-objects-{split}", sources, self._scan)
+        pairs = kept["pairs"]
         self._pairs = [(int(number), int(label)) for number, label in pairs]
         self.sample_ids: Sequence[str] = [f"{self.names[number]}_{label}" for number, label in self._pairs]
 
-    def _scan(self) -> dict[str, NDArray[Any]]:
-        pairs = [(number, label) for number, labels in enumerate(self.all_labels()) for label in _values(labels)]
+    def _scan(self, report: Report | None = None) -> dict[str, NDArray[Any]]:
+        pairs: list[tuple[int, int]] = []
+        for number, name in enumerate(self.names):
+            try:
+                pairs += [(number, label) for label in _values(self.labels(name))]
+            except DatasetError as error:
+                (report or refuse)(Finding(str(self.mat_file(name)), "instance file", str(error)))
         return {"pairs": np.array(pairs, dtype=np.int32).reshape(-1, 2)}
 
     def __len__(self) -> int:
@@ -107,8 +117,8 @@ class SbdObjects(_Sbd):
 class SbdTraining(_Sbd):
     """One sample per picture with all its objects, without the "buggy" ones, which become background."""
 
-    def __init__(self, root: str | os.PathLike[str], name: str, split: str) -> None:
-        super().__init__(root, name, split)
+    def __init__(self, root: str | os.PathLike[str], name: str, split: str, *, report: Report | None = None) -> None:
+        super().__init__(root, name, split, report=report)
         self.given_root = Path(root)
         self.sample_ids: Sequence[str] = self.names
 

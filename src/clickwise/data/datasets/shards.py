@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from clickwise.data.datasets.pack import is_held_out
+from clickwise.data.held_out import is_held_out
 from clickwise.data.sample import Sample
 from clickwise.data.shard_format import Record
 from clickwise.errors import DatasetError
