@@ -122,7 +122,7 @@ class TestBothForms:
         allow = tmp_path / "allow.json"
         allow.write_text('["000000000009", "000000000099"]')
         assert list(CocoLvis(tmp_path, "x", allow_list=allow).sample_ids) == ["000000000009"]
-        for text, words in (("[", "not valid JSON"), ("{}", "is no list"), ("[]", "allows no picture")):
+        for text, words in (("[", "no readable JSON"), ("{}", "is no list"), ("[]", "allows no picture")):
             allow.write_text(text)
             with pytest.raises(DatasetError, match=words):
                 CocoLvis(tmp_path, "x", allow_list=allow)
