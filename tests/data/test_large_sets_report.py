@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +73,12 @@ def test_all_that_is_wrong(tmp_path, name, write, gone, damaged, left) -> None:
         sample = data.load(index)
         assert sample.sample_id == data.sample_ids[index]
         assert sample.image.shape[:2] == sample.layers.shape[:2]
+
+
+@pytest.mark.parametrize(("name", "write"), [case[:2] for case in CASES[1:7]], ids=lambda value: str(value)[:20])
+def test_readers_go_to_other_processes(tmp_path, name, write) -> None:
+    write(tmp_path / name.partition(":")[0])
+    data = open_dataset(name, tmp_path)
+    again = pickle.loads(pickle.dumps(data))
+    assert list(again.sample_ids) == list(data.sample_ids)
+    assert (again.load(0).layers == data.load(0).layers).all()

@@ -59,12 +59,27 @@ def _read(folder: Path) -> Arrays | None:
     """The arrays of a folder; None when it is not there or not whole."""
     try:
         files = sorted(folder.glob("*.npy"))
-        return {
-            file.stem: np.load(file, mmap_mode="r" if file.stat().st_size >= _MAPPED_FROM else None, allow_pickle=False)
-            for file in files
-        }
+        return {file.stem: _open(file) for file in files}
     except (OSError, ValueError, EOFError):
         return None
+
+
+def _open(file: Path) -> NDArray[Any]:
+    if file.stat().st_size < _MAPPED_FROM:
+        return np.asarray(np.load(file, allow_pickle=False))
+    array = np.load(file, mmap_mode="r", allow_pickle=False).view(_Mapped)
+    array.file = file
+    return np.asanyarray(array)
+
+
+class _Mapped(np.memmap):
+    """A mapped file that goes to other processes as its name, not as a copy of its content."""
+
+    file: Path | None = None
+    """Set on the whole array only; what is cut out of it does not have it."""
+
+    def __reduce__(self) -> Any:
+        return (_open, (self.file,)) if self.file is not None else np.asarray(self).__reduce__()
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
