@@ -163,7 +163,7 @@ class SbdTraining(_Sbd):
         """Scores in the order of our pictures from a list of (index, picture name, score)."""
         content = read_pickle(path, self.name)
         try:
-            scores = {str(name): float(score) for _, name, score in content}
+            scores = {str(name).removesuffix(".jpg"): float(score) for _, name, score in content}
         except (TypeError, ValueError):
             raise DatasetError(
                 f"{self.name}: {path} is no list of (index, name, score); get the file of the RITM release"
