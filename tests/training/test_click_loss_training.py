@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from little import CPU, ROWS, SIZE, Net, Spy, endless, item
 from torch import Tensor
+from torch.distributed import destroy_process_group
+from torch.futures import Future
+from torch.nn.parallel import DistributedDataParallel
 
 from clickwise.clicks.training_click import training_click_candidates
 from clickwise.data.stream import TrainingItem
@@ -244,6 +249,53 @@ def test_weights_without_meaning_are_refused(tiny_recipe: Recipe, assignment: st
     recipe = tiny_recipe.model_copy(update={"method": IterativeClickMethod()})
     with pytest.raises(RecipeError, match=r"method\.weights"):
         with_overrides(recipe, [assignment])
+
+
+# Processes
+
+
+def test_processes_exchange_gradients_once_per_step(
+    tiny_recipe: Recipe, pack_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group of one process; what DDP would send is counted by the pass it belongs to."""
+    monkeypatch.setattr(loop, "make_fabric", lambda *_: one_process())
+    environment = dict(os.environ)
+    recipe = tiny_recipe.model_copy(update={"method": IterativeClickMethod(), "ema_decay": 0.0})
+    options = RunOptions(data_root=pack_root, device="cpu", workers=0)
+    trainer = Trainer(recipe, RunFolder(tmp_path / "run"), options)
+    wrapped = trainer.model._forward_module
+    assert isinstance(wrapped, DistributedDataParallel)
+    sent: list[bool] = []
+    passes: list[bool] = []
+
+    def hook(_state, bucket):  # type: ignore[no-untyped-def]
+        sent.append(passes[-1])
+        done: Future[Tensor] = Future()
+        done.set_result(bucket.buffer())
+        return done
+
+    def forward(*inputs: Any, is_last: bool = True, **options: Any) -> ModelOutput:
+        passes.append(is_last)
+        return Trainer._forward(trainer, *inputs, is_last=is_last, **options)
+
+    wrapped.register_comm_hook(None, hook)
+    monkeypatch.setattr(trainer, "_forward", forward)
+    try:
+        trainer.time_steps(4, lambda: None)
+    finally:
+        destroy_process_group()
+        os.environ.clear()
+        os.environ.update(environment)
+    assert passes.count(True) == 4
+    assert passes.count(False) >= 2
+    assert len(sent) >= 4
+    assert all(sent), "nothing is sent before the last pass"
+
+
+def one_process() -> Any:
+    fabric = Fabric(accelerator="cpu", strategy="ddp", devices=1, precision="32-true")
+    fabric.launch()
+    return fabric
 
 
 # Resume

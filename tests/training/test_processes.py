@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from clickwise.training.parts.methods import IterativeClickMethod
-from clickwise.training.recipe import Phase, Recipe
+from clickwise.training.recipe import Recipe
 
 
 def torchrun(recipe: Path, output: Path, pack_root: Path, *options: str) -> None:
@@ -47,15 +46,3 @@ def test_two_processes_train_one_model_and_resume(tiny_recipe: Recipe, pack_root
     assert (tmp_path / "run" / "weights.safetensors").exists()
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == sorted({line["step"] for line in lines}), "only one process logs"
-
-
-def test_several_passes_with_gradient_exchange_them_once(tiny_recipe: Recipe, pack_root: Path, tmp_path: Path) -> None:
-    """Both processes draw the same number of passes (else one would wait forever) and end with the same weights."""
-    phases = (Phase(size=64, batch=2, samples=8),)
-    recipe = tmp_path / "recipe.yaml"
-    changed = tiny_recipe.model_copy(update={"method": IterativeClickMethod(), "phases": phases})
-    recipe.write_text(changed.to_yaml())
-    torchrun(recipe, tmp_path / "run", pack_root)
-    states = [torch.load(tmp_path / "run" / name, weights_only=True) for name in ("checkpoint.pt", "checkpoint.pt.1")]
-    for name, value in states[0]["model"].items():
-        assert torch.equal(value, states[1]["model"][name]), name
