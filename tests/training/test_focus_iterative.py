@@ -310,3 +310,20 @@ def test_two_processes_train_one_network(iglr_recipe: Recipe, pack_root: Path, t
     assert states[0]["position"]["steps"] == 2
     for name in learned:
         assert torch.equal(states[0]["model"][name], states[1]["model"][name]), name
+
+
+def test_each_loss_sees_its_own_stage_and_truth() -> None:
+    batch = fixed_batch()
+    assert batch.focus is not None
+    output = ModelOutput(*(torch.randn(2, 1, 32, 32) for _ in range(6)))
+    batch.focus.trimap, batch.focus.ignore_mask = torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32) < 0.5
+    expected = {
+        "logits": (output.logits, batch.target, batch.ignore_mask),
+        "boundary_logits": (output.boundary_logits, batch.focus.trimap, batch.focus.ignore_mask),
+        "refined_logits+trimap": (
+            output.refined_logits, batch.focus.target, batch.focus.ignore_mask, batch.focus.trimap,
+        ),
+    }  # fmt: skip
+    for name, tensors in expected.items():
+        found = get_view(name)(output, batch)
+        assert all(torch.equal(a, b) for a, b in zip(found, tensors, strict=True)), name
