@@ -233,7 +233,7 @@ def test_kill_nine_leaves_no_data_set_and_is_continued(tmp_path) -> None:
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    with pytest.raises(DatasetError):
+    with pytest.raises(DatasetError, match="not finished"):
         open_dataset(tmp_path / "out")
     assert 0 < pack([Memory()], tmp_path / "out", SMALL_SHARDS).resumed < 9
     pack([Memory()], tmp_path / "whole", SMALL_SHARDS)

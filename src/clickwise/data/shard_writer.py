@@ -40,7 +40,7 @@ class PackOptions:
 
     pictures: PictureOptions = field(default_factory=PictureOptions)
     limit: int | None = None
-    shard_size: int = 64_000_000
+    shard_size: int = 32_000_000
 
     def __post_init__(self) -> None:
         if self.shard_size < 1:

@@ -26,7 +26,7 @@ def pack(
         str | None,
         typer.Option(metavar="SIZE", help="At most so many bytes in all, e.g. 60MB: a fair choice of samples."),
     ] = None,
-    shard_size: Annotated[str, typer.Option(metavar="SIZE", help="Size at which the next shard begins.")] = "64MB",
+    shard_size: Annotated[str, typer.Option(metavar="SIZE", help="Size at which the next shard begins.")] = "32MB",
     threads: Annotated[int, typer.Option(help="Samples prepared at the same time.")] = 2,
     data_root: DataRootOption = None,
     config: ConfigOption = None,

@@ -118,17 +118,19 @@ class ShardDataset:
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder holds an index of shards."""
+    """Whether a folder holds an index of shards, or shards that have none yet."""
     try:
         with (root / INDEX).open("rb") as file:
             return f'"{FORMAT}"'.encode() in file.read(_HEAD)
     except OSError:
-        return False
+        return next(root.glob("shard-*.bin"), None) is not None
 
 
 def read_index(root: Path) -> dict[str, Any]:
     """The checked index of a folder of shards. Raises DatasetError."""
     path = root / INDEX
+    if not path.exists():
+        raise DatasetError(f"{root} has no {INDEX}: it is no pack, or not finished; run `clickwise data pack` again")
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         kind = index["format"], index["version"]
