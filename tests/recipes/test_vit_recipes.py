@@ -6,12 +6,13 @@ from functools import partial
 
 import pytest
 
+from clickwise.errors import RecipeError
 from clickwise.models.registry import architectures
 from clickwise.recipes import RECIPES, get_recipe
 from clickwise.training.optim import rate_factor
 from clickwise.training.parts.items import PublishedItems, SuemPart
 from clickwise.training.parts.methods import IterativeClickMethod, IterativeMethod
-from clickwise.training.recipe import Recipe
+from clickwise.training.recipe import Recipe, with_overrides
 from clickwise.weights import zoo
 
 FAMILIES = ("simpleclick-", "cfr-icl-", "icmformer-")
@@ -128,3 +129,13 @@ def test_variants_change_only_what_they_say(parent: str, name: str, changed: set
     one, other = get_recipe(parent), get_recipe(name)
     differing = {key for key in Recipe.model_fields if getattr(one, key) != getattr(other, key)}
     assert differing - {"name", "model"} == changed
+
+
+def test_copy_paste_for_any_published_items() -> None:
+    recipe = with_overrides(get_recipe("ritm-hrnet18s-pack"), ["items.suem={image_mix_prob: 0.1}"])
+    assert items_of(recipe).suem == SuemPart(copy_paste_prob=0.5, image_mix_prob=0.1)
+    assert items_of(with_overrides(recipe, ["items.suem={}"])).suem == SuemPart()
+    assert items_of(with_overrides(recipe, ["items.suem=null"])).suem is None
+    for change in ("items.suem.image_mix=0", "items.suem={image_mix: 0}"):
+        with pytest.raises(RecipeError, match=r"items\.suem\.image_mix.*image_mix_prob"):
+            with_overrides(recipe, [change])
