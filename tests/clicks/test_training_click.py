@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clickwise.clicks.training_click import draw_training_click, training_click_candidates
+from clickwise.clicks.training_click import draw_training_click, draw_training_clicks, training_click_candidates
 from clickwise.errors import MaskError
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "next_click.npz")
@@ -100,3 +100,21 @@ def test_soft_truth_counts_as_object_above_one_half():
 def test_shapes_are_checked():
     with pytest.raises(MaskError, match=r"probs has shape \(2, 3\), object_mask \(3, 3\)"):
         training_click_candidates(np.ones((3, 3), dtype=bool), np.ones((2, 3), dtype=np.float32))
+
+
+def test_a_batch_gives_the_clicks_of_its_items_one_by_one() -> None:
+    rng = np.random.default_rng(4)
+    truths = np.stack([np.hypot(*np.mgrid[-15:15, -20:20]) < 8 + i for i in range(6)])
+    probs = rng.random((6, 30, 40)).astype(np.float32)
+    probs[2] = truths[2]
+    ignore = rng.random((6, 30, 40)) < 0.2
+    for ignored in (None, ignore):
+        together = draw_training_clicks(truths, probs, np.random.default_rng(1), ignored)
+        alone_rng = np.random.default_rng(1)
+        alone = [
+            draw_training_click(truths[i], probs[i], alone_rng, None if ignored is None else ignored[i])
+            for i in range(6)
+        ]
+        assert together == alone
+        assert together[2] is None
+        assert sum(click is not None for click in together) == 5

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clickwise.clicks.encoding import disk_maps
-from clickwise.clicks.training_click import TRAINING_THRESHOLD, draw_training_click
+from clickwise.clicks.training_click import TRAINING_THRESHOLD, draw_training_clicks
 from clickwise.data.stream import ItemMaker, TrainingItem
 from clickwise.types import ProbsArray, Size
 
@@ -143,8 +143,9 @@ def time_next_clicks(masks: Sequence[NDArray[np.bool_]], repeats: int = 3) -> Tw
     """The next training click on each truth, after a guess that is wrong along its border and in some blots."""
     rng = np.random.default_rng(0)
     pairs = [(mask, rough_guess(mask, rng)) for mask in masks]
+    truths, guesses = (np.stack(side) for side in zip(*pairs, strict=True))
     return TwoWays(
-        _median_ms(lambda: [draw_training_click(truth, probs, rng) for truth, probs in pairs], repeats),
+        _median_ms(lambda: draw_training_clicks(truths, guesses, rng), repeats),
         _median_ms(lambda: [plain_next_click(truth, probs, rng) for truth, probs in pairs], repeats),
     )
 

@@ -155,6 +155,6 @@ def approximate_depth(region: MaskArray) -> ApproximateDepth | None:
     if box is None:
         return None
     x0, y0, x1, y1 = box
-    inside = np.pad(region[y0:y1, x0:x1], 1).view(np.uint8)
+    inside = cv2.copyMakeBorder(region[y0:y1, x0:x1].view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), dtype=np.float32)[1:-1, 1:-1]
     return ApproximateDepth(float(depth.max()), box, depth)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from clickwise.clicks.click import Click
-from clickwise.clicks.training_click import draw_training_click
+from clickwise.clicks.training_click import draw_training_clicks
 from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.training.step import Batch
 
@@ -51,12 +51,8 @@ class ClickRounds:
 
     def next_clicks(self, data: TrainingItem, probs: NDArray[np.float32]) -> list[Click | None]:
         """A click on the larger error of each picture, None where there is none; probs (B, H, W)."""
-        clicks = []
-        for item in range(self.batch):
-            ignore = None if self.clicks_on_ignored else data.ignore_mask[item, 0].numpy()
-            truth = data.object_mask[item, 0].numpy()
-            clicks.append(draw_training_click(truth, probs[item], self.clicks_rng, ignore))
-        return clicks
+        ignored = None if self.clicks_on_ignored else data.ignore_mask[:, 0].numpy()
+        return draw_training_clicks(data.object_mask[:, 0].numpy(), probs, self.clicks_rng, ignored)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on exactly as if never interrupted."""
