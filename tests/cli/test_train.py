@@ -35,7 +35,12 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path)
 
 def test_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     from clickwise.cli.train import train
-    from clickwise.recipes import RECIPES
+    from clickwise.recipes import FAMILIES, RECIPES
 
     train(list_recipes=True)
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(RECIPES)
+    lines = capsys.readouterr().out.splitlines()
+    named = [line.split() for line in lines if line.startswith("  ")]
+    assert [words[0] for words in named] == list(RECIPES)
+    assert all(len(words) > 1 for words in named), "every recipe says what it is"
+    assert {line for line in lines if line and not line.startswith(" ")} == set(FAMILIES)
+    assert all(len(line) <= 120 for line in lines)

@@ -90,6 +90,12 @@ def slow_soft_iou(pixels):
     return 1 - overlap / (union + 1e-8)
 
 
+def slow_dice(pixels):
+    overlap = sum(p * y for p, y, valid, _ in pixels if valid)
+    squares = sum(p * p + y * y for p, y, valid, _ in pixels if valid)
+    return 1 - (2 * overlap + 1e-6) / (squares + 1e-6)
+
+
 def slow_bce(pixels):
     return sum(-y * math.log(p) - (1 - y) * math.log(1 - p) for p, y, valid, _ in pixels if valid) / len(pixels)
 
@@ -100,6 +106,7 @@ SLOW = {
         pixels, alpha, gamma, 1e-9, size_average=size_average
     ),
     "soft_iou": slow_soft_iou,
+    "dice": slow_dice,
     "bce": slow_bce,
 }
 CASES = [
@@ -110,6 +117,7 @@ CASES = [
     ("focal", {}),
     ("focal", {"alpha": 0.6, "gamma": 1.0, "size_average": False}),
     ("soft_iou", {}),
+    ("dice", {}),
     ("bce", {}),
 ]
 
@@ -199,7 +207,7 @@ def test_half_precision_is_computed_in_float32(name):
     torch.testing.assert_close(value, make_loss(name)(logits.to(torch.bfloat16).float(), torch.ones(1, 1, 4, 5)))
 
 
-@pytest.mark.parametrize("name", ["focal_loss", "normalized_focal_loss", "sigmoid_bce", "soft_iou"])
+@pytest.mark.parametrize("name", ["focal_loss", "normalized_focal_loss", "sigmoid_bce", "soft_dice", "soft_iou"])
 def test_probabilities_instead_of_logits(name):
     function = getattr(functional, name)
     logits, target = torch.linspace(-4, 4, 20).view(1, 1, 4, 5), torch.ones(1, 1, 4, 5)

@@ -19,7 +19,7 @@ from clickwise.training.recipe import Recipe, with_overrides
 from clickwise.training.views import get_view
 
 PARENT = "iglr-segformer-b0-pack"
-NAMES = sorted(name for name in RECIPES if name.startswith("iglr-"))
+NAMES = sorted(name for name in RECIPES if name.startswith("iglr-") and name.endswith("-pack"))
 EPOCHS = {PARENT: 230, "iglr-segformer-b3-pack": 85}
 
 

@@ -16,7 +16,7 @@ from clickwise.training.recipe import Recipe, with_overrides
 from clickwise.weights import zoo
 
 FAMILIES = ("simpleclick-", "cfr-icl-", "icmformer-")
-NAMES = sorted(name for name in RECIPES if name.startswith(FAMILIES))
+NAMES = sorted(name for name in RECIPES if name.startswith(FAMILIES) and name.endswith("-pack"))
 EPOCHS = {
     "simpleclick-vit-xtiny": (230, 200),
     "cfr-icl-vit-xtiny": (230, 200),

@@ -33,7 +33,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --output from its last checkpoint.")
     ] = False,
-    list_recipes: Annotated[bool, typer.Option("--list", help="Print the names of all recipes.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="Print all recipes by name.")] = False,
     device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option("--devices", min=1, help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start each with torchrun.")] = 1,
@@ -82,12 +82,13 @@ def train(
 
 
 def _print_recipes() -> None:
-    from clickwise.recipes import RECIPES
+    from clickwise.recipes import FAMILIES
 
-    width = max(map(len, RECIPES))
-    for name, make in sorted(RECIPES.items()):
-        summary = (make.__doc__ or "").strip().partition("\n")[0]
-        typer.echo(f"{name:{width}}  {summary}".rstrip())
+    width = max(len(name) for family in FAMILIES.values() for name in family)
+    for number, (title, family) in enumerate(FAMILIES.items()):
+        typer.echo(f"{'' if number == 0 else chr(10)}{title}")
+        for name, entry in family.items():
+            typer.echo(f"  {name:{width}}  {entry.summary}")
 
 
 def chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:

@@ -13,6 +13,7 @@ from clickwise.losses.functional import (
     focal_loss,
     normalized_focal_loss,
     sigmoid_bce,
+    soft_dice,
     soft_iou,
     weighted_normalized_focal_loss,
 )
@@ -21,6 +22,7 @@ from clickwise.losses.pixel import (
     Loss,
     NormalizedFocalLoss,
     SigmoidBCE,
+    SoftDice,
     SoftIoU,
     WeightedNormalizedFocalLoss,
 )
@@ -34,12 +36,14 @@ __all__ = [
     "Loss",
     "NormalizedFocalLoss",
     "SigmoidBCE",
+    "SoftDice",
     "SoftIoU",
     "WeightedNormalizedFocalLoss",
     "focal_loss",
     "make_loss",
     "normalized_focal_loss",
     "sigmoid_bce",
+    "soft_dice",
     "soft_iou",
     "weighted_normalized_focal_loss",
 ]
@@ -49,6 +53,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "attention_overlap": AttentionOverlapLoss,
     "attention_weight": AttentionWeightLoss,
     "bce": SigmoidBCE,
+    "dice": SoftDice,
     "focal": FocalLoss,
     "nfl": NormalizedFocalLoss,
     "soft_iou": SoftIoU,

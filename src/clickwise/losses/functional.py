@@ -30,6 +30,7 @@ BOUNDARY_SHARE = 0.5
 NFL_EPS = 1e-12
 FOCAL_EPS = 1e-9
 SOFT_IOU_EPS = 1e-8
+DICE_EPS = 1e-6
 BCE_PROBS_EPS = 1e-12
 
 
@@ -170,6 +171,25 @@ def soft_iou(
     overlap = (probs * truth * valid).flatten(1).sum(dim=1)
     union = (torch.maximum(probs, truth) * valid).flatten(1).sum(dim=1)
     return 1 - overlap / (union + eps)
+
+
+def soft_dice(
+    logits: Tensor,
+    target: Tensor,
+    ignore_mask: Tensor | None = None,
+    *,
+    eps: float = DICE_EPS,
+    from_probs: bool = False,
+) -> Tensor:
+    """1 - (2 sum(p y) + eps) / (sum(p^2) + sum(y^2) + eps) over valid pixels. An item without valid pixels gives 0.
+
+    What SimpleClick's release meant by its Dice loss: its own multiplies the answer by a channel argmax, which is 0 for
+    one channel, so that no gradient is left.
+    """
+    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs)
+    overlap = (probs * truth * valid).flatten(1).sum(dim=1)
+    squares = ((probs.square() + truth.square()) * valid).flatten(1).sum(dim=1)
+    return 1 - (2 * overlap + eps) / (squares + eps)
 
 
 def sigmoid_bce(

@@ -154,6 +154,17 @@ class SoftIoU(Stateless):
 
 
 @dataclass(frozen=True)
+class SoftDice(Stateless):
+    """`functional.soft_dice`."""
+
+    eps: float = functional.DICE_EPS
+
+    def __call__(self, logits: Tensor, target: Tensor, ignore_mask: Tensor | None = None) -> Tensor:
+        """(B,) values."""
+        return functional.soft_dice(logits, target, ignore_mask, eps=self.eps)
+
+
+@dataclass(frozen=True)
 class SigmoidBCE(Stateless):
     """`functional.sigmoid_bce` from logits."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clickwise.recipes.building import Entry
 from clickwise.recipes.pack import PACK
 from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart, ValidationPart
@@ -28,3 +29,7 @@ def clickwise_s() -> Recipe:
         ema_decay=0.998,
         validation=ValidationPart(every_samples=16_000),
     )
+
+
+CLICKWISE_S = {"clickwise-s": Entry("the shipped model: salient objects and instances, rolling batch", clickwise_s)}
+"""Name on the command line -> recipe."""

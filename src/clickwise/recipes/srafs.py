@@ -1,28 +1,32 @@
-"""SRAFS's recipes (reference: its release; srafs.md section 5) on the training pack. Variants derive from B0.
+"""SRAFS's recipes (reference: its release; srafs.md section 5). Variants derive from B3 as released.
 
 The variant "paper" is trained with the overlap of attention fields; "released" with the affinity loss, as its weights
 have to learn the release's quirks. Losses and network are chosen apart: ``--set model.params.variant=released`` on the
 first kind trains the released network with the overlap loss.
 
-Published epochs hold 30,000 items of COCO+LVIS; one here holds about the pack's pictures, and milestones lie at the
-same shares of the run. B0 has no published recipe: it gets B3's. The published start is an ImageNet file:
-``--set model.encoder_weights=FILE`` (below the data root). Its low rate for the encoder goes with that file: without
-it, set ``--set optimizer.lr_multipliers={}``.
+B0 has no published recipe: it gets B3's. The published start is a public MiT file in ``weights/`` below the data root
+(``--set model.encoder_weights=FILE``). Its low rate for the encoder goes with that file: without it, set
+``--set model.encoder_weights=null --set optimizer.lr_multipliers={}``.
 """
 
 from __future__ import annotations
 
-from clickwise.recipes.pack import PACK
+from collections.abc import Iterator
+from functools import partial
+
+from clickwise.recipes.building import Entry, run_of, variant, with_items, with_model
+from clickwise.recipes.pack import on_pack
+from clickwise.recipes.sets import COCO_LVIS_SEGFORMER, SBD
 from clickwise.training.parts.items import PointsPart, PublishedItems
 from clickwise.training.parts.methods import GatedIterativeMethod
-from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart, ValidationPart
+from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Recipe
 
 _SIZE = 448
 _BATCH = 28
 """The recipe's default; the script's own is 2, the README's 6."""
 _EPOCHS, _MILESTONES = 85, (65,)
-"""Epochs, and those at which the rate falls to a tenth. (The recipe also names the last epoch, which never acts.)"""
-_EPOCH_SAMPLES = 10_000
+_EPOCHS_SBD, _MILESTONES_SBD = 220, (200, 215)
+"""Epochs, and those at which the rate falls to a tenth. (COCO+LVIS also names the last epoch, which never acts.)"""
 _VALIDATE_EVERY_EPOCHS = 5
 
 _NFL = LossTerm(loss="nfl", options={"alpha": 0.5, "gamma": 2.0})
@@ -31,49 +35,79 @@ _OVERLAP = LossTerm(loss="attention_overlap", output="logits+attention")
 _AFFINITY = LossTerm(loss="affinity", output="logits+attention")
 
 
-def srafs_segformer_b0_pack() -> Recipe:
-    """SegFormer-B0 as the paper describes it: 0..3 clicks on its own errors before each step."""
+def released_cocolvis(size: str) -> Recipe:
+    """SegFormer-B0 or B3 as released, its network and its losses: 0..3 clicks on its own errors before each step."""
     return Recipe(
-        name="srafs-segformer-b0-pack",
-        model=ModelPart(architecture="srafs-segformer-b0", params={"variant": "paper"}),
-        data=PACK,
-        # Named "sbd" after the recipes that have the same steps. The pack's pictures are as small as SBD's, whose
-        # recipe keeps objects from 80 pixels.
-        items=PublishedItems(
-            chain="sbd", keep_background_prob=0.0, min_object_area=80, points=PointsPart(first_click_center=True)
+        name=f"srafs-segformer-{size}-released-cocolvis",
+        model=ModelPart(
+            architecture=f"srafs-segformer-{size}",
+            params={"variant": "released"},
+            encoder_weights=f"weights/mit_{size}.pth",
         ),
-        # The pack has ignored regions, which the published data has not: they are left out of clicks, as of the loss.
-        method=GatedIterativeMethod(max_next_clicks=3, clicks_on_ignored=False),
-        losses=(_NFL, _OVERLAP, _WEIGHTS),
+        data=COCO_LVIS_SEGFORMER.data,
+        # The chain is named "sbd" after the other systems' recipes that have the same steps.
+        items=PublishedItems(
+            chain="sbd", keep_background_prob=0.05, min_object_area=1000, points=PointsPart(first_click_center=True)
+        ),
+        method=GatedIterativeMethod(max_next_clicks=3),
+        losses=(_NFL, _AFFINITY, _WEIGHTS),
         optimizer=OptimizerPart(name="adam", lr=5e-5, betas=(0.9, 0.999)),
-        schedule=SchedulePart(milestones=tuple(epoch / _EPOCHS for epoch in _MILESTONES), gamma=0.1),
-        phases=(Phase(size=_SIZE, batch=_BATCH, samples=_EPOCHS * _EPOCH_SAMPLES),),
-        validation=ValidationPart(every_samples=_VALIDATE_EVERY_EPOCHS * _EPOCH_SAMPLES),
+        **run_of(
+            _EPOCHS,
+            _MILESTONES,
+            epoch=COCO_LVIS_SEGFORMER.epoch,
+            size=_SIZE,
+            batch=_BATCH,
+            validate_every=_VALIDATE_EVERY_EPOCHS,
+        ),
+        precision="32",
     )
 
 
-def srafs_segformer_b3_pack() -> Recipe:
-    """SegFormer-B3 as the paper describes it."""
-    return _of_size(srafs_segformer_b0_pack(), "b3")
+def released_sbd(size: str) -> Recipe:
+    """The same on SBD."""
+    run = run_of(_EPOCHS_SBD, _MILESTONES_SBD, epoch=SBD.epoch, size=_SIZE, batch=_BATCH)
+    name = f"srafs-segformer-{size}-released-sbd"
+    on_it = variant(released_cocolvis(size), name, data=SBD.data, **run)
+    return with_items(on_it, keep_background_prob=0.01, min_object_area=80)
 
 
-def srafs_segformer_b0_released_pack() -> Recipe:
-    """SegFormer-B0 as released: its network and its losses."""
-    parent = srafs_segformer_b0_pack()
-    return parent.model_copy(
-        update={
-            "name": "srafs-segformer-b0-released-pack",
-            "model": ModelPart(architecture="srafs-segformer-b0", params={"variant": "released"}),
-            "losses": (_NFL, _AFFINITY, _WEIGHTS),
-        }
-    )
+def released_pack(size: str) -> Recipe:
+    """The same on the training pack; trivial items are drawn again, so no background is kept."""
+    return with_items(on_pack(released_cocolvis(size)), keep_background_prob=0.0)
 
 
-def srafs_segformer_b3_released_pack() -> Recipe:
-    """SegFormer-B3 as released."""
-    return _of_size(srafs_segformer_b0_released_pack(), "b3")
+def of_paper(released: Recipe) -> Recipe:
+    """Network and losses as the paper describes them."""
+    changed = variant(released, released.name.replace("-released", ""), losses=(_NFL, _OVERLAP, _WEIGHTS))
+    return with_model(changed, params={"variant": "paper"})
 
 
-def _of_size(parent: Recipe, size: str) -> Recipe:
-    model = parent.model.model_copy(update={"architecture": f"srafs-segformer-{size}"})
-    return parent.model_copy(update={"name": parent.name.replace("-b0-", f"-{size}-"), "model": model})
+def _paper_cocolvis(size: str) -> Recipe:
+    return of_paper(released_cocolvis(size))
+
+
+def _paper_sbd(size: str) -> Recipe:
+    return of_paper(released_sbd(size))
+
+
+def _paper_pack(size: str) -> Recipe:
+    return of_paper(released_pack(size))
+
+
+def _entries() -> Iterator[tuple[str, Entry]]:
+    for data, where, paper, released in (
+        ("cocolvis", " on COCO+LVIS", _paper_cocolvis, released_cocolvis),
+        ("sbd", " on SBD", _paper_sbd, released_sbd),
+        ("pack", " on our pack", _paper_pack, released_pack),
+    ):
+        for size in ("b0", "b3"):
+            network = f"srafs-segformer-{size}"
+            ours = "; ours, not published" if size == "b0" and data != "pack" else ""
+            title = f"SegFormer-{size.upper()}{where}"
+            yield f"{network}-{data}", Entry(f"{title}, as the paper describes it{ours}", partial(paper, size))
+            yield f"{network}-released-{data}", Entry(f"{title}, as released{ours}", partial(released, size))
+
+
+SRAFS = dict(_entries())
+"""Name on the command line -> recipe."""

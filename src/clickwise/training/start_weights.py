@@ -27,7 +27,9 @@ def load_start(model: InteractiveModel, part: ModelPart, data_root: Path) -> Non
         try:
             load_backbone(model, data_root / part.encoder_weights)
         except CheckpointError as error:
-            raise CheckpointError(f"encoder weights: {error}") from None
+            raise CheckpointError(
+                f"encoder weights: {error}; or start from random values: --set model.encoder_weights=null"
+            ) from None
         except ModelError:
             raise RecipeError(
                 f"model.encoder_weights is set, but {part.architecture} takes none; leave the key out"

@@ -24,8 +24,8 @@ from clickwise.training.step import Batch, Forward, Round
 class Iterative(ClickRounds):
     """A `TrainingMethod`."""
 
-    def __init__(self, options: IterativeMethod, *, batch: int, seed: int, rank: int) -> None:
-        super().__init__(batch=batch, seed=seed, rank=rank, clicks_on_ignored=options.clicks_on_ignored)
+    def __init__(self, options: IterativeMethod, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
+        super().__init__(batch=batch, seed=seed, rank=rank, world=world, clicks_on_ignored=options.clicks_on_ignored)
         self.options = options
 
     def rounds(
@@ -34,7 +34,7 @@ class Iterative(ClickRounds):
         """Passes without gradient, then one with it."""
         data = self.stacked(items)
         self._check_rows(data.points)
-        rounds = int(self.rounds_rng.integers(self.options.max_next_clicks + 1))
+        rounds = int(self.rounds_rng.integers(self.options.min_next_clicks, self.options.max_next_clicks + 1))
         batch = self.as_batch(data, device, click_round=rounds)
         if rounds:
             self._play(rounds, data, batch, model, forward)
@@ -58,8 +58,8 @@ class Iterative(ClickRounds):
         finally:
             model.train(was_training)
         if self.options.prev_mask_drop_prob > 0:
-            dropped = self.clicks_rng.random(self.batch) < self.options.prev_mask_drop_prob
-            batch.prev_mask[torch.from_numpy(dropped).to(batch.prev_mask.device)] = 0
+            dropped = [rng.random() < self.options.prev_mask_drop_prob for rng in self.rngs]
+            batch.prev_mask[torch.tensor(dropped, device=batch.prev_mask.device)] = 0
 
     def _click(self, data: TrainingItem, probs: NDArray[np.float32], number: int) -> None:
         """One click per picture (probs (B, H, W)), written from the end of its half of ``data.points`` (B, 2N, 3).

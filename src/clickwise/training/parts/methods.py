@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clickwise.training.parts.base import Part
 
@@ -19,15 +19,23 @@ class RollingMethod(Part):
 
 
 class IterativeMethod(Part):
-    """RITM section 3.3: 0..``max_next_clicks`` gradient-free rounds of clicks on the model's errors, then one step.
+    """RITM section 3.3: so many gradient-free rounds of clicks on the model's errors, then one step.
 
+    Their number is uniform from ``min_next_clicks`` (RITM 0, CFR-ICL 1) to ``max_next_clicks``.
     clicks_on_ignored: in those rounds pixels without truth count as background (the release; its data has none).
     """
 
     name: Literal["iterative"] = "iterative"
+    min_next_clicks: int = Field(0, ge=0)
     max_next_clicks: int = Field(3, ge=0)
     prev_mask_drop_prob: float = Field(0.0, ge=0, le=1)
     clicks_on_ignored: bool = True
+
+    @model_validator(mode="after")
+    def _rounds_in_order(self) -> IterativeMethod:
+        if self.min_next_clicks > self.max_next_clicks:
+            raise ValueError(f"min_next_clicks {self.min_next_clicks} is above max_next_clicks {self.max_next_clicks}")
+        return self
 
 
 class FocusIterativeMethod(IterativeMethod):
