@@ -40,14 +40,14 @@ from clickwise.training.views import get_view
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "losses.npz")
 
 
-def always(steps: int, **options: Any) -> IterativeClick:
+def always(steps: int, batch: int = 2, **options: Any) -> IterativeClick:
     """A method that makes that many passes, whatever its generator says."""
-    method = IterativeClick(IterativeClickMethod(**options), batch=2, seed=0, rank=0)
+    method = IterativeClick(IterativeClickMethod(**options), batch=batch, seed=0, rank=0)
 
     class Fixed:
         bit_generator = method.rounds_rng.bit_generator
 
-        def integers(self, _end: int) -> int:
+        def integers(self, *_bounds: int) -> int:
             return steps - 1
 
     method.rounds_rng = Fixed()  # type: ignore[assignment]
@@ -93,9 +93,7 @@ def test_rounds_sum_to_the_golden_loss(steps: int, model: Net) -> None:
         prev_mask=torch.zeros(1, height, width),
     )
     items = [TrainingItem(picture.image, t, picture.ignore_mask, picture.points, picture.prev_mask) for t in target]
-    method = always(steps)
-    method.batch = count
-    rounds = list(method.rounds(model, forward, iter(items), CPU))
+    rounds = list(always(steps, batch=count).rounds(model, forward, iter(items), CPU))
     total = sum(float(loss_of(part)) for part in rounds)
     assert total == pytest.approx(float(GOLDEN["out__icl_weights_1_2_3"][steps - 1]), rel=1e-5)
     assert total == pytest.approx(float(IterativeClickLoss()(logits[:steps], target)), rel=1e-6)

@@ -41,7 +41,7 @@ def always(rounds: int, **options: Any) -> Iterative:
     class Fixed:
         bit_generator = method.rounds_rng.bit_generator
 
-        def integers(self, _end: int) -> int:
+        def integers(self, *_bounds: int) -> int:
             return rounds
 
     method.rounds_rng = Fixed()  # type: ignore[assignment]

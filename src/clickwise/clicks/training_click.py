@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -68,13 +69,14 @@ def draw_training_click(
 def draw_training_clicks(
     object_masks: NDArray[Any],
     probs: NDArray[np.floating[Any]],
-    rng: np.random.Generator,
+    rng: np.random.Generator | Sequence[np.random.Generator],
     ignore_masks: NDArray[np.bool_] | None = None,
     *,
     threshold: float = TRAINING_THRESHOLD,
 ) -> list[Click | None]:
     """`draw_training_click` of every item of a batch (B, H, W), in order: the same clicks from the same ``rng``.
 
+    rng: one for all items, or one of each.
     Candidates are found on all processor cores at once; NumPy and OpenCV let threads run side by side.
     """
 
@@ -82,7 +84,8 @@ def draw_training_clicks(
         return _places(object_masks[item], probs[item], None if ignore_masks is None else ignore_masks[item], threshold)
 
     with ThreadPoolExecutor(max_workers=min(len(probs), usable_cores())) as threads:
-        return [_drawn(places, rng) for places in threads.map(places_of, range(len(probs)))]
+        rngs = [rng] * len(probs) if isinstance(rng, np.random.Generator) else rng
+        return [_drawn(*pair) for pair in zip(threads.map(places_of, range(len(probs))), rngs, strict=True)]
 
 
 def usable_cores() -> int:

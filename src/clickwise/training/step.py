@@ -49,12 +49,21 @@ class Batch:
 
 @dataclass(slots=True)
 class Round:
-    """One forward pass with gradient: its loss counts ``weight`` times. is_last: as given to `Forward`."""
+    """One forward pass with gradient: its loss counts ``weight`` times. is_last: as given to `Forward`.
+
+    is_last_of_part: the last pass on these items, while the step goes on with others.
+    """
 
     batch: Batch
     output: ModelOutput
     weight: float = 1.0
     is_last: bool = True
+    is_last_of_part: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether these items are not looked at again in this step."""
+        return self.is_last or self.is_last_of_part
 
 
 class Forward(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from clickwise.training.methods.accumulated import Accumulated
 from clickwise.training.methods.focus_iterative import FocusIterative
 from clickwise.training.methods.gated_iterative import GatedIterative
 from clickwise.training.methods.iterative import Iterative
@@ -29,9 +30,20 @@ METHODS: Mapping[type[Part], Callable[..., TrainingMethod]] = MappingProxyType(
         RollingMethod: Rolling,
     }
 )
-"""Options in a recipe -> class, called with (options, batch=, seed=, rank=)."""
+"""Options in a recipe -> class, called with (options, batch=, seed=, rank=, world=)."""
 
 
-def make_method(options: Part, *, batch: int, seed: int, rank: int) -> TrainingMethod:
-    """The method a recipe asks for, for one phase in one process; ``batch`` is this process's share."""
-    return METHODS[type(options)](options, batch=batch, seed=seed, rank=rank)
+def make_method(
+    options: Part, *, batch: int, seed: int, rank: int, world: int = 1, accumulate: int = 1
+) -> TrainingMethod:
+    """The method a recipe asks for, for one phase in process ``rank`` of ``world``.
+
+    batch: this process's share of the whole batch, which then holds its items as number rank + i * world.
+    accumulate: parts of that share that are looked at one after the other; it must divide the share.
+    """
+    part = batch // accumulate
+    methods = [
+        METHODS[type(options)](options, batch=part, seed=seed, rank=rank + first * world, world=world)
+        for first in range(0, batch, part)
+    ]
+    return methods[0] if accumulate == 1 else Accumulated(methods)

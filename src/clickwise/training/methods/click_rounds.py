@@ -1,12 +1,13 @@
-"""What methods share that play rounds of clicks for a whole batch: two generators, the batch, one click per picture.
+"""What methods share that play rounds of clicks for a whole batch: generators, the batch, one click per picture.
 
-The number of rounds is drawn alike on all processes, so that none waits for another; places are drawn by each alone.
+The number of rounds is drawn alike on all processes, so that none waits for another. Places of clicks are drawn from
+a generator of each item and step, so that they do not depend on how a batch is shared out among processes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,24 +20,37 @@ from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.training.step import Batch
 
 _ROUNDS, _CLICKS = 1, 2
-"""Spawn keys of the two generators; unlike a plain list of numbers they never meet the seeds of items."""
+"""Spawn keys of generators; unlike a plain list of numbers they never meet the seeds of items."""
+
+
+def item_rngs(seed: int, step: int, numbers: Sequence[int]) -> list[np.random.Generator]:
+    """A generator for each item of a step, by its number in the whole batch of all processes."""
+    return [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_CLICKS, step, n))) for n in numbers]
 
 
 class ClickRounds:
-    """``rounds_rng`` is the same on every process, ``clicks_rng`` its own.
+    """``rounds_rng`` is the same on every process; ``rngs`` are of the items of the present step.
 
-    batch: items of this process in a step. clicks_on_ignored: pixels without truth count as background for clicks.
+    batch: items of this process in a step; item i is number rank + i * world of the whole batch.
+    clicks_on_ignored: pixels without truth count as background for clicks.
     """
 
-    def __init__(self, *, batch: int, seed: int, rank: int, clicks_on_ignored: bool) -> None:
-        self.batch = batch
+    def __init__(self, *, batch: int, seed: int, rank: int, clicks_on_ignored: bool, world: int = 1) -> None:
+        self.batch, self.seed, self.step = batch, seed, 0
+        self.numbers = range(rank, rank + batch * world, world)
         self.clicks_on_ignored = clicks_on_ignored
         self.rounds_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ROUNDS,)))
-        self.clicks_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_CLICKS, rank)))
+        self.rngs: list[np.random.Generator] = []
 
     def stacked(self, items: Iterator[TrainingItem]) -> TrainingItem:
-        """The next items as one batch on the CPU."""
-        return stack_items([next(items) for _ in range(self.batch)])
+        """A new step: the next items as one batch on the CPU."""
+        self.rngs = item_rngs(self.seed, self.step, self.numbers)
+        self.step += 1
+        return stack_items([self.next_item(items) for _ in range(self.batch)])
+
+    def next_item(self, items: Iterator[TrainingItem]) -> TrainingItem:
+        """One item that fits the method."""
+        return next(items)
 
     def as_batch(self, data: TrainingItem, device: torch.device, *, click_round: int = 0) -> Batch:
         """``data`` on the device, with an empty previous mask."""
@@ -52,16 +66,17 @@ class ClickRounds:
     def next_clicks(self, data: TrainingItem, probs: NDArray[np.float32]) -> list[Click | None]:
         """A click on the larger error of each picture, None where there is none; probs (B, H, W)."""
         ignored = None if self.clicks_on_ignored else data.ignore_mask[:, 0].numpy()
-        return draw_training_clicks(data.object_mask[:, 0].numpy(), probs, self.clicks_rng, ignored)
+        return draw_training_clicks(data.object_mask[:, 0].numpy(), probs, self.rngs, ignored)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on exactly as if never interrupted."""
         return {
             "rounds_rng": json.dumps(self.rounds_rng.bit_generator.state),
-            "clicks_rng": json.dumps(self.clicks_rng.bit_generator.state),
+            "seed": self.seed,
+            "step": self.step,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Undo `state_dict`."""
+        """Undo `state_dict`. States of former versions have one generator for all items; it is not needed."""
         self.rounds_rng.bit_generator.state = json.loads(state["rounds_rng"])
-        self.clicks_rng.bit_generator.state = json.loads(state["clicks_rng"])
+        self.seed, self.step = state.get("seed", self.seed), state.get("step", 0)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clickwise.clicks.encoding import is_valid
 from clickwise.data.point_sampler import UNORDERED
-from clickwise.data.stream import TrainingItem, stack_items
+from clickwise.data.stream import TrainingItem
 from clickwise.models.interface import ModelOutput
 from clickwise.training.methods.iterative import Iterative
 from clickwise.training.step import Batch, Forward
@@ -27,9 +27,9 @@ _REDRAWS = 20
 class GatedIterative(Iterative):
     """A `TrainingMethod` for models with a gate."""
 
-    def stacked(self, items: Iterator[TrainingItem]) -> TrainingItem:
-        """As in `ClickRounds`; an item whose object is nothing, or everything, gives way to the next one."""
-        return stack_items([_fitting(items) for _ in range(self.batch)])
+    def next_item(self, items: Iterator[TrainingItem]) -> TrainingItem:
+        """An item whose object is nothing, or everything, gives way to the next one."""
+        return _fitting(items)
 
     def look(self, forward: Forward, batch: Batch, clicked: int, *, is_final: bool) -> ModelOutput:
         """See `Iterative.look`."""

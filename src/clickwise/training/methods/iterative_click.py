@@ -24,8 +24,8 @@ from clickwise.training.step import Forward, Round
 class IterativeClick(ClickRounds):
     """A `TrainingMethod`. The weights of its rounds are those of `clickwise.losses.iterative_click`."""
 
-    def __init__(self, options: IterativeClickMethod, *, batch: int, seed: int, rank: int) -> None:
-        super().__init__(batch=batch, seed=seed, rank=rank, clicks_on_ignored=options.clicks_on_ignored)
+    def __init__(self, options: IterativeClickMethod, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
+        super().__init__(batch=batch, seed=seed, rank=rank, world=world, clicks_on_ignored=options.clicks_on_ignored)
         self.options = options
 
     def rounds(

@@ -6,7 +6,6 @@ pass carries gradient and none is spent on simulating clicks, unlike the gradien
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from clickwise.clicks.sampling import DepthRule, draw_error_click, put_click
 from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.models.interface import InteractiveModel
+from clickwise.training.methods.click_rounds import item_rngs
 from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.step import Batch, Forward, Round
 
@@ -23,13 +23,18 @@ _FIELDS = ("image", "object_mask", "ignore_mask", "points", "prev_mask")
 
 
 class Rolling:
-    """State of all slots. ``next_batch`` refills empty slots; ``after_step`` moves every slot one click on."""
+    """State of all slots. A step refills empty slots, and moves every slot one click on.
 
-    def __init__(self, options: RollingMethod, *, batch: int, seed: int, rank: int) -> None:
+    batch: slots of this process; slot i is number rank + i * world of all. Lives and clicks are drawn from a generator
+    of each slot and step. New items come from this process's stream, in the order of its slots.
+    """
+
+    def __init__(self, options: RollingMethod, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
         self.options = options
-        self.batch = batch
+        self.batch, self.seed, self.step = batch, seed, 0
+        self.numbers = range(rank, rank + batch * world, world)
         self.rule = DepthRule(centre_prob=options.centre_prob, floor=options.floor)
-        self.rng = np.random.default_rng([seed, 1, rank])
+        self.rngs: list[np.random.Generator] = []
         self.slots: list[TrainingItem] = []
         self.steps_left: list[int] = []
         self.round: list[int] = []
@@ -38,6 +43,8 @@ class Rolling:
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device
     ) -> Iterator[Round]:
         """One forward pass with gradient."""
+        self.rngs = item_rngs(self.seed, self.step, self.numbers)
+        self.step += 1
         self._refill(items)
         data = stack_items(self.slots)
         batch = Batch(
@@ -59,7 +66,7 @@ class Rolling:
             if not is_new and self.steps_left[slot] > 0:
                 continue
             item = next(items)
-            life = 1 + int(self.rng.choice(len(shares), p=shares))
+            life = 1 + int(self.rngs[slot].choice(len(shares), p=shares))
             if is_new:
                 self.slots.append(item)
                 self.steps_left.append(life)
@@ -75,7 +82,7 @@ class Rolling:
                 continue
             guess = probs[slot, 0].numpy() > 0.5
             truth, valid = item.object_mask[0].numpy() > 0.5, ~item.ignore_mask[0].numpy()
-            click = draw_error_click(truth & ~guess & valid, guess & ~truth & valid, self.rule, self.rng)
+            click = draw_error_click(truth & ~guess & valid, guess & ~truth & valid, self.rule, self.rngs[slot])
             if click is None:
                 self.steps_left[slot] = 0
                 continue
@@ -89,15 +96,16 @@ class Rolling:
         """Everything needed to go on exactly as if never interrupted."""
         data = stack_items(self.slots) if self.slots else None
         return {
-            "rng": json.dumps(self.rng.bit_generator.state),
+            "seed": self.seed,
+            "step": self.step,
             "steps_left": list(self.steps_left),
             "round": list(self.round),
             "slots": {name: getattr(data, name) for name in _FIELDS} if data else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Undo `state_dict`."""
-        self.rng.bit_generator.state = json.loads(state["rng"])
+        """Undo `state_dict`. States of former versions have one generator for all slots; it is not needed."""
+        self.seed, self.step = state.get("seed", self.seed), state.get("step", 0)
         self.steps_left, self.round = list(state["steps_left"]), list(state["round"])
         self.slots = [
             TrainingItem(**{name: state["slots"][name][slot].clone() for name in _FIELDS})

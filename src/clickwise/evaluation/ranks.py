@@ -1,0 +1,54 @@
+"""The processes of one job: sums, and everybody's part of a list. With a single process everything is as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process is number ``rank`` of ``world``; all of them must make the same calls in the same order."""
+
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def of_this_job(cls) -> Ranks:
+        """As torch.distributed says; alone where it was not started."""
+        if dist.is_available() and dist.is_initialized():
+            return cls(dist.get_rank(), dist.get_world_size())
+        return cls()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.rank == 0
+
+    @torch.no_grad()
+    def summed(self, values: Tensor) -> Tensor:
+        """The sum over all processes of a tensor of one shape, without gradient, where the tensor was."""
+        if self.world == 1:
+            return values.detach()
+        total = values.detach().to(_device(), copy=True)
+        dist.all_reduce(total)
+        return total.to(values.device)
+
+    def gathered(self, value: Any) -> list[Any]:
+        """What each process gave, by rank; on every process."""
+        if self.world == 1:
+            return [value]
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, value)
+        return found
+
+
+def _device() -> torch.device:
+    """Where the processes exchange tensors."""
+    if dist.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
