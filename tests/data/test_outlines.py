@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from clickwise.data.layering import LayerStack
-from clickwise.data.outlines import fill_circle, fill_polygon
-from clickwise.data.run_lengths import decode_counts, parse_counts
+from clickwise.formats.outlines import fill_circle, fill_polygon
+from clickwise.formats.run_lengths import decode_counts, parse_counts
 
 SIZE = (9, 12)
 corner = st.tuples(st.integers(-8, 56), st.integers(-8, 44)).map(lambda p: (p[0] / 4, p[1] / 4))

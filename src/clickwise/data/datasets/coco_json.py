@@ -14,8 +14,8 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.reporting import ReportingReader, find_file, is_number, read_json
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
-from clickwise.data.outlines import fill_polygon
-from clickwise.data.run_lengths import decode_counts
+from clickwise.formats.outlines import fill_polygon
+from clickwise.formats.run_lengths import decode_counts
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.imaging import LoadedImage, to_upright

@@ -17,7 +17,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.reporting import ReportingReader, bright, find_file, is_number, read_json
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
-from clickwise.data.outlines import fill_circle, fill_polygon, rectangle
+from clickwise.formats.outlines import fill_circle, fill_polygon, rectangle
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError, ImageError
 from clickwise.imaging import LoadedImage, image_from

@@ -13,7 +13,7 @@ from clickwise.data.datasets.folders import load_picture, picture_files
 from clickwise.data.datasets.reporting import ReportingReader, read_yaml
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
-from clickwise.data.outlines import fill_polygon
+from clickwise.formats.outlines import fill_polygon
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.types import MaskArray, Size

@@ -48,3 +48,31 @@ def parse_counts(text: str | bytes) -> list[int]:
     if shift:
         raise ValueError("its counts break off")
     return runs
+
+
+def encode_counts(mask: MaskArray) -> list[int]:
+    """The run lengths of an (H, W) mask, column by column, beginning with the 0s (0 when the first pixel is 1)."""
+    flat = np.asarray(mask, dtype=bool).T.ravel()
+    if not len(flat):
+        return []
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    ends = np.concatenate(([0] if flat[0] else [], changes, [len(flat)]))
+    runs: list[int] = np.diff(ends, prepend=0).astype(int).tolist()
+    return runs
+
+
+def format_counts(runs: Sequence[int]) -> str:
+    """COCO's compressed string of run lengths: the inverse of `parse_counts`.
+
+    >>> format_counts([3, 1, 2]), parse_counts("312")
+    ('312', [3, 1, 2])
+    """
+    text = bytearray()
+    for number, run in enumerate(runs):
+        value = run - runs[number - 2] if number > 2 else run
+        more = True
+        while more:
+            digit, value = value & 0x1F, value >> 5
+            more = value != (-1 if digit & 0x10 else 0)
+            text.append((digit | 0x20 if more else digit) + 48)
+    return text.decode("ascii")

@@ -56,8 +56,11 @@ def rectangle(corner: tuple[float, float], opposite: tuple[float, float]) -> lis
 
 def _crossings(points: NDArray[np.float64], height: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Rows inside the picture and the x where an edge crosses the line through the pixel centres of that row."""
-    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
-    low, high = np.minimum(y0, y1), np.maximum(y0, y1)
+    here, there = points, np.roll(points, -1, axis=0)
+    # Every edge is walked downwards, so that one drawn out and back crosses twice at exactly the same places.
+    is_up = (here[:, 1] > there[:, 1])[:, None]
+    (x0, y0), (x1, y1) = np.where(is_up, there, here).T, np.where(is_up, here, there).T
+    low, high = y0, y1
     # A row counts from its lower end on: where two edges meet, one of them has it.
     first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.intp)
     last = np.clip(np.ceil(high - 0.5), 0, height).astype(np.intp)
