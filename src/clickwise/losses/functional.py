@@ -124,6 +124,24 @@ def weighted_normalized_focal_loss(
     and W = share * weight + (1 - share) the value is sum(l W) / sum(W). A weight of zero everywhere gives the mean of
     l. Source: the refined logits' loss of IGLR (reference page iglr, section 4.3), there with share 0.5.
     """
+    loss, weights = weighted_normalized_focal_sums(
+        logits, target, weight, ignore_mask, share=share, alpha=alpha, gamma=gamma, eps=eps
+    )
+    return loss / (weights + eps)
+
+
+def weighted_normalized_focal_sums(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    ignore_mask: Tensor | None = None,
+    *,
+    share: float = BOUNDARY_SHARE,
+    alpha: float = WEIGHTED_NFL_ALPHA,
+    gamma: float = FOCAL_GAMMA,
+    eps: float = NFL_EPS,
+) -> tuple[Tensor, Tensor]:
+    """sum(l W) and sum(W) of `weighted_normalized_focal_loss`: what parts of a batch add up to its value."""
     if weight.shape != logits.shape:
         raise OptionError(
             f"loss got weight of shape {tuple(weight.shape)} for logits of shape {tuple(logits.shape)}; "
@@ -135,7 +153,7 @@ def weighted_normalized_focal_loss(
     multiplier = valid.sum(dim=(-2, -1), keepdim=True) / (focus.sum(dim=(-2, -1), keepdim=True).detach() + eps)
     terms = -_class_weight(truth, valid, alpha) * focus * multiplier * torch.log((confidence + eps).clamp(max=1.0))
     weights = share * weight.to(terms.dtype) + (1 - share)
-    return (terms * weights).sum() / (weights.sum() + eps)
+    return (terms * weights).sum(), weights.sum()
 
 
 def focal_loss(

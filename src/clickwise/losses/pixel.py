@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,31 @@ class Loss(Protocol):
 
     def log_state(self) -> dict[str, float]:
         """Numbers worth logging beside the value, by short name; often none."""
+        ...
+
+
+@runtime_checkable
+class BatchWideLoss(Protocol):
+    """A loss that is one fraction over the whole batch, so that its parts must be added before they are divided."""
+
+    def sums(self, *inputs: Any) -> tuple[Tensor, Tensor]:
+        """Numerator and denominator over the items given, scalars; the denominator has no gradient.
+
+        inputs: as for calling the loss, which returns their quotient.
+        """
+        ...
+
+
+@runtime_checkable
+class RememberingLoss(Protocol):
+    """A loss whose `Loss.log_state` depends on former calls."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Undo `state_dict`."""
         ...
 
 
@@ -88,6 +113,19 @@ class NormalizedFocalLoss:
             "m": 0.0 if self._peak is None else float(self._peak),
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """The two running means; None before the first call."""
+        return {"k": _plain(self._multiplier), "m": _plain(self._peak)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Undo `state_dict`."""
+        self._multiplier = None if state["k"] is None else torch.tensor(state["k"])
+        self._peak = None if state["m"] is None else torch.tensor(state["m"])
+
+
+def _plain(value: Tensor | None) -> float | None:
+    return None if value is None else float(value)
+
 
 @dataclass(frozen=True)
 class WeightedNormalizedFocalLoss(Stateless):
@@ -105,7 +143,14 @@ class WeightedNormalizedFocalLoss(Stateless):
 
         weight: a map of the shape of logits in [0, 1], usually a trimap; None = zero everywhere.
         """
-        value = functional.weighted_normalized_focal_loss(
+        loss, weights = self.sums(logits, target, ignore_mask, weight)
+        return (loss / (weights + self.eps)).expand(len(logits))
+
+    def sums(
+        self, logits: Tensor, target: Tensor, ignore_mask: Tensor | None = None, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `BatchWideLoss`."""
+        return functional.weighted_normalized_focal_sums(
             logits,
             target,
             torch.zeros_like(logits) if weight is None else weight,
@@ -115,7 +160,6 @@ class WeightedNormalizedFocalLoss(Stateless):
             gamma=self.gamma,
             eps=self.eps,
         )
-        return value.expand(len(logits))
 
 
 @dataclass(frozen=True)

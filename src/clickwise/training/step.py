@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from clickwise.data.stream import TrainingItem
+from clickwise.evaluation.ranks import Ranks
 from clickwise.losses import Loss
+from clickwise.losses.functional import NFL_EPS
+from clickwise.losses.pixel import BatchWideLoss
 from clickwise.models.interface import Gate, InteractiveModel, ModelOutput, RefiningModel
 
 
@@ -145,15 +148,28 @@ class WeightedLoss:
     view: View
 
 
-def total_loss(terms: Sequence[WeightedLoss], output: ModelOutput, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted sum of the batch means, and each unweighted mean by name."""
+def total_loss(
+    terms: Sequence[WeightedLoss], output: ModelOutput, batch: Batch, ranks: Ranks | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted sum of the batch means, and each unweighted mean by name.
+
+    ranks: processes with shares of one batch, equal ones. The mean over them of gradients, and of values, is then that
+    of the whole batch, also for a loss that is one fraction over all of it.
+    """
     parts: dict[str, Tensor] = {}
     total = torch.zeros((), device=batch.target.device)
     for term in terms:
-        value = term.loss(*term.view(output, batch)).mean()
+        value = _mean(term.loss, term.view(output, batch), ranks or Ranks())
         parts[term.name] = value.detach()
         total = total + term.weight * value
     return total, parts
+
+
+def _mean(loss: Loss, inputs: tuple[Any, ...], ranks: Ranks) -> Tensor:
+    if ranks.world > 1 and isinstance(loss, BatchWideLoss):
+        numerator, denominator = loss.sums(*inputs)
+        return ranks.world * numerator / ranks.summed(denominator).clamp(min=NFL_EPS)
+    return loss(*inputs).mean()
 
 
 @torch.no_grad()
