@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from clickwise.errors import RecipeError
 from clickwise.models.interface import AttentionFields, ModelOutput
 from clickwise.training.step import Batch, FocusBatch, View
 
+BORDER_REACH = 3
+"""Pixels on either side of a border that count as near it."""
 Maps = tuple[Tensor, Tensor, Tensor]
 """(logits, target, ignore_mask), each (B, 1, H, W)."""
 
@@ -26,6 +30,22 @@ def logits_and_attention(output: ModelOutput, batch: Batch) -> tuple[Tensor, Ten
     if output.attention is None:
         raise RecipeError("a loss looks at attention fields, but the model gives none; change the loss or the model")
     return *logits(output, batch), output.attention
+
+
+def logits_and_border(output: ModelOutput, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `logits`, and a map that is 1 within `BORDER_REACH` pixels (row and column) of the object's border, else 0."""
+    return *logits(output, batch), border_of(batch.target)
+
+
+def border_of(target: Tensor, reach: int = BORDER_REACH) -> Tensor:
+    """(B, 1, H, W): 1 where the square of side 2 reach + 1 around a pixel holds object and background (target > 0.5).
+
+    Squares end at the frame, which is no border.
+    """
+    side = 2 * reach + 1
+    both = torch.cat([target > 0.5, target <= 0.5], dim=1).to(target.dtype)
+    near = F.max_pool2d(F.max_pool2d(both, (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))
+    return near[:, :1] * near[:, 1:]
 
 
 def aux_logits(output: ModelOutput, batch: Batch) -> Maps:
@@ -55,6 +75,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
         "aux_logits": aux_logits,
         "boundary_logits": boundary_logits,
         "logits": logits,
+        "logits+border": logits_and_border,
         "logits+attention": logits_and_attention,
         "refined_logits": refined_logits,
         "refined_logits+trimap": refined_logits_and_trimap,
