@@ -63,6 +63,19 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return err
 
 
+def test_human_clicks_are_noted_and_repeatable(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    words = ("opencv-grabcut", "--datasets", "GrabCut", "--data-root", str(data), "--n-clicks", "3")
+    for name, extra in (("a", []), ("b", []), ("c", ["--click-seed", "5"])):
+        code, out, _ = ask(capsys, *words, "--human-clicks", *extra, "--json", f"{name}.json")
+        assert code == 0
+        assert "human clicks (seed " in out
+    first, again, other = (json.loads(Path(f"{name}.json").read_text())["results"][0] for name in "abc")
+    assert first["protocol"]["human_clicks"]["border_prob"] == 0.2
+    assert first["iou_at"] == again["iou_at"]
+    assert other["protocol"]["click_seed"] == 5
+    assert "--human-clicks" in shlex.split(json.loads(Path("c.json").read_text())["command"])
+
+
 def test_table_json_and_pictures(data, capsys, tmp_path) -> None:
     words = ["opencv-grabcut", "--datasets", f"grabcut, DAVIS,{data / 'plain pictures'}", "--data-root", str(data)]
     code, out, err = ask(capsys, *words, "--n-clicks", "4", "--json", "r.json", "--plots", "pictures")

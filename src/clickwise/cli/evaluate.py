@@ -44,6 +44,10 @@ def evaluate(
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Also boundary IoU and surface distance after each click (slow).")
     ] = False,
+    human_clicks: Annotated[
+        bool, typer.Option("--human-clicks", help="Clicks where people click, not in the middle of the error.")
+    ] = False,
+    click_seed: Annotated[int, typer.Option(help="With --human-clicks: other places, another number.")] = 0,
     cf_n: Annotated[int | None, typer.Option(help="Cascade: refinement steps per click.")] = None,
     cf_click: Annotated[int | None, typer.Option(help="Cascade: clicks up to this one are refined.")] = None,
     acf: Annotated[
@@ -67,6 +71,7 @@ def evaluate(
 ) -> None:
     """Measure how many clicks models need on data sets (NoC, NoF, IoU by clicks)."""
     given = dict(locals())
+    from clickwise.clicks.human import HumanClicks
     from clickwise.engines.torch import resolve_device
     from clickwise.errors import OptionError
     from clickwise.evaluation.campaign import open_datasets, planned, run_all
@@ -90,6 +95,8 @@ def evaluate(
         threshold=thresh,
         eval_mode=eval_mode,
         boundary=boundary,
+        human_clicks=HumanClicks() if human_clicks else None,
+        click_seed=click_seed,
         mode=mode,
         chain_options={name: value for name, value in chain_options.items() if value is not None},
     )

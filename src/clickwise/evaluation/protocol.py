@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from clickwise.clicks.human import HumanClicks
 from clickwise.errors import OptionError
 
 THRESHOLDS = (0.80, 0.85, 0.90, 0.95)
 """IoU targets of the field's tables."""
 CLICKER = "largest error, deepest pixel, exact distances, row-major ties"
 """The simulated user (protocol 5.1); named, so that results of another rule can be told apart."""
+HUMAN_CLICKER = "largest error, a place drawn as people click, pixels clicked before barred"
+"""The simulated user of robustness tests (`clickwise.clicks.human`)."""
 PROTOCOL_VERSION = 1
 _FIXED = re.compile(r"fixed(\d+)(?:,(\d+))?")
 
@@ -29,6 +32,8 @@ class EvaluationProtocol:
     target_iou: 0.8 to 1. thresholds: IoU targets of NoC and NoF.
     eval_mode: "cvpr" = the window size of the publication; "fixedS" or "fixedH,W" = exact windows from the first click.
     boundary: also measure how well outlines agree after every click (boundary IoU, surface distance); slow.
+    human_clicks: where people click, drawn for each object from ``click_seed``; None = the field's rule, whose clicks
+        lie in the middle of the largest error. Numbers of the two are not comparable.
     mode: name of a test-time chain (NoBRS, f-BRS-B, ...); None = the model's own.
     chain_options: entries that the chain takes beyond the common ones (cascade steps, focus crops).
     inference: all options of the chain that ran, filled in by the runner.
@@ -45,6 +50,8 @@ class EvaluationProtocol:
     mode: str | None = None
     chain_options: Mapping[str, Any] = field(default_factory=dict)
     inference: Mapping[str, Any] = field(default_factory=dict)
+    human_clicks: HumanClicks | None = None
+    click_seed: int = 0
     clicker: str = CLICKER
     version: int = PROTOCOL_VERSION
 
@@ -52,6 +59,11 @@ class EvaluationProtocol:
         object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
         for name in ("chain_options", "inference"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
+        if isinstance(self.human_clicks, Mapping):
+            object.__setattr__(self, "human_clicks", HumanClicks(**self.human_clicks))
+        if self.human_clicks is not None and self.clicker == CLICKER:
+            object.__setattr__(self, "clicker", HUMAN_CLICKER)
+        _expect("click_seed", self.click_seed, _is_int(self.click_seed) and self.click_seed >= 0, "a number >= 0")
         _expect("n_clicks", self.n_clicks, _is_int(self.n_clicks) and self.n_clicks >= 1, "a number >= 1")
         _expect(
             "min_n_clicks",

@@ -132,9 +132,10 @@ def protocol_text(protocol: EvaluationProtocol) -> str:
         stop = "all clicks are made"
     mode = f", mode {protocol.mode}" if protocol.mode else ""
     options = "".join(f", {name} {value}" for name, value in sorted(protocol.chain_options.items()))
+    human = f", human clicks (seed {protocol.click_seed})" if protocol.human_clicks is not None else ""
     return (
         f"Protocol: {protocol.n_clicks} clicks per object, {stop}; threshold {protocol.threshold:g}; "
-        f"eval mode {protocol.eval_mode}{mode}{options}. "
+        f"eval mode {protocol.eval_mode}{mode}{options}{human}. "
         ">=N@t counts objects whose NoC is N, NoF@t those that never reach t."
         + (OUTLINE_TEXT if protocol.boundary else "")
     )

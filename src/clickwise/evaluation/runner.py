@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from clickwise.clicks.human import HumanSimulator, click_rng
 from clickwise.clicks.next_click import ClickSimulator
 from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.sample import Dataset, HasStartMasks, Sample
@@ -20,6 +21,7 @@ from clickwise.evaluation.chain_choice import inference_options, plain_options
 from clickwise.evaluation.outlines import with_outline_scores
 from clickwise.evaluation.progress import Progress
 from clickwise.evaluation.protocol import EvaluationProtocol
+from clickwise.evaluation.ranks import Ranks
 from clickwise.evaluation.result import EvaluationResult, ObjectResult
 from clickwise.inference.factory import make_predictor, model_label, open_model
 from clickwise.inference.predictor import Predictor
@@ -89,9 +91,18 @@ def evaluate(
 
 
 def run(
-    job: Job, predictor: Predictor, units: Sequence[Unit], *, processes: int = 1, progress: bool = False
+    job: Job,
+    predictor: Predictor,
+    units: Sequence[Unit],
+    *,
+    processes: int = 1,
+    ranks: Ranks | None = None,
+    progress: bool = False,
 ) -> EvaluationResult:
-    """Evaluate checked units. ``predictor`` is the job's; with several processes each makes its own."""
+    """Evaluate checked units. ``predictor`` is the job's; with several processes each makes its own.
+
+    ranks: processes that run already and all call this; they share the objects, and all get the whole result.
+    """
     found: dict[int, tuple[ObjectResult, float]] = {}
     started = time.perf_counter()
     processes = min(processes, len(units))
@@ -101,7 +112,12 @@ def run(
             found[place] = (result, seconds)
             bar.advance()
 
-        if processes > 1:
+        if ranks is not None and ranks.world > 1:
+            from clickwise.evaluation.workers import share_among_ranks
+
+            processes = ranks.world
+            share_among_ranks(predictor, job, units, ranks, report)
+        elif processes > 1:
             from clickwise.evaluation.workers import share_out
 
             share_out(job, units, processes, report)
@@ -189,6 +205,9 @@ def evaluate_object(
     ignore_mask = sample.ignore_mask() if sample.ignored else None
     predictor.set_image(sample.image)
     user = ClickSimulator(object_mask, ignore_mask)
+    if protocol.human_clicks is not None:
+        rng = click_rng(protocol.click_seed, sample.sample_id, object_id)
+        user = HumanSimulator(object_mask, ignore_mask, rule=protocol.human_clicks, rng=rng)
     mask, start_iou = np.zeros_like(object_mask), None
     if start_mask is not None:
         mask, start_iou = predictor.set_mask(start_mask).mask, iou(start_mask, object_mask, ignore_mask)
