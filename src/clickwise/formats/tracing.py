@@ -1,7 +1,7 @@
 """From masks to outlines: exactly along the edges of pixels, so that `outlines` fills them back to the same mask.
 
-Pixels belong together when they share a side (4-neighbours); two that touch at a corner only are two parts. So an outline
-never has to cross itself, and what a diagonal chain of pixels encloses is open, not a hole.
+Pixels belong together when they share a side (4-neighbours); two that touch at a corner only are two parts. So an
+outline never has to cross itself, and what a diagonal chain of pixels encloses is open, not a hole.
 """
 
 from __future__ import annotations

@@ -8,11 +8,20 @@ from clickwise.imaging.atomic import atomic_write, write_bytes, write_text
 from clickwise.imaging.draw import PUBLISHED_CLICK_RADIUS, overlay, voc_palette
 from clickwise.imaging.masks import mask_from, read_mask, write_mask
 from clickwise.imaging.orientation import to_stored, to_upright
-from clickwise.imaging.read import LoadedImage, image_from, max_pixels, read_image, read_raster
+from clickwise.imaging.read import (
+    ImageHeader,
+    LoadedImage,
+    image_from,
+    max_pixels,
+    read_header,
+    read_image,
+    read_raster,
+)
 from clickwise.imaging.write import check_image_suffix, write_image
 
 __all__ = [
     "PUBLISHED_CLICK_RADIUS",
+    "ImageHeader",
     "LoadedImage",
     "atomic_write",
     "check_image_suffix",
@@ -20,6 +29,7 @@ __all__ = [
     "mask_from",
     "max_pixels",
     "overlay",
+    "read_header",
     "read_image",
     "read_mask",
     "read_raster",

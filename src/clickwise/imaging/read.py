@@ -17,7 +17,14 @@ from PIL import Image, UnidentifiedImageError
 
 from clickwise.errors import ClickwiseError, ImageError, MissingExtraError, OptionError
 from clickwise.imaging.depth import to_rgb
-from clickwise.imaging.orientation import EXIF_ORIENTATION_TAG, UPRIGHT, to_stored, to_upright, valid_orientation
+from clickwise.imaging.orientation import (
+    EXIF_ORIENTATION_TAG,
+    UPRIGHT,
+    swaps_sides,
+    to_stored,
+    to_upright,
+    valid_orientation,
+)
 from clickwise.types import ImageArray, Size
 
 DEFAULT_MAX_PIXELS = 250_000_000
@@ -58,6 +65,23 @@ class LoadedImage:
         return self.height, self.width
 
 
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the beginning of a picture file says, without its pixels.
+
+    stored_size: (height, width) of the raster in the file. orientation: EXIF number 1..8; 1 = stored upright.
+    """
+
+    stored_size: Size
+    orientation: int = UPRIGHT
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the upright picture."""
+        height, width = self.stored_size
+        return (width, height) if swaps_sides(self.orientation) else (height, width)
+
+
 def max_pixels() -> int:
     """Largest number of pixels that a header may announce: $CLICKWISE_MAX_PIXELS, or 250 million."""
     text = os.environ.get(MAX_PIXELS_VARIABLE, "").strip()
@@ -82,6 +106,25 @@ def read_image(path: str | os.PathLike[str]) -> LoadedImage:
     raster, orientation = read_raster(file)
     rgb = to_upright(raster, orientation)
     return LoadedImage(to_rgb(rgb), orientation, _size(raster), file)
+
+
+def read_header(path: str | os.PathLike[str]) -> ImageHeader:
+    """Size and orientation of a picture file; its pixels are not decoded. Errors as `read_image`."""
+    file = Path(path)
+    _check_file(file)
+    limit = max_pixels()
+    try:
+        with _pillow_without_own_limit(), Image.open(file) as image:
+            _check_pixels(file, image.size, limit)
+            orientation = valid_orientation(image.getexif().get(EXIF_ORIENTATION_TAG, UPRIGHT))
+            return ImageHeader((image.height, image.width), orientation)
+    except ClickwiseError:
+        raise
+    except UnidentifiedImageError:
+        raster, orientation = read_raster(file)  # a TIFF of the rarer kinds, or it says what is wrong
+        return ImageHeader(_size(raster), orientation)
+    except Exception as error:
+        raise ImageError(f"{file} is damaged or truncated: {_one_line(error)}; get a fresh copy") from error
 
 
 def image_from(source: LoadedImage | Image.Image | NDArray[Any] | str | os.PathLike[str]) -> LoadedImage:

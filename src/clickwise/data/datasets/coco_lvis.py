@@ -26,10 +26,10 @@ from clickwise.data.datasets.coco_lvis_files import (
 from clickwise.data.datasets.folders import complain_about, load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.listings import check_probability, listed, need_files, need_size, root_with
-from clickwise.data.datasets.reporting import read_json
 from clickwise.data.findings import Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.files import read_json
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clickwise.data.datasets.folders import load_labels, load_picture
-from clickwise.data.datasets.reporting import ReportingReader, bright
+from clickwise.data.datasets.reporting import ReportingReader
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.files import bright
 from clickwise.imaging import LoadedImage
 from clickwise.types import MaskArray
 

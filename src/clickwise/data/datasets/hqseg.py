@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clickwise.data.datasets.folders import by_stem, find_folder, load_labels, load_picture, picture_files
-from clickwise.data.datasets.reporting import ReportingReader, bright
+from clickwise.data.datasets.reporting import ReportingReader
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.files import bright
 
 _PAIRS = ("im", "gt")
 _DEPTH = 3

@@ -22,11 +22,11 @@ from clickwise.data.datasets.folders import (
     split_grey,
     stem_of,
 )
-from clickwise.data.datasets.indexed import read_indices
 from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.indexed import read_indices
 from clickwise.imaging import LoadedImage
 from clickwise.types import MaskArray
 

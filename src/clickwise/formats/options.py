@@ -1,0 +1,34 @@
+"""What a user decides about reading and writing labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from clickwise.errors import OptionError
+
+Holes = Literal["refuse", "bridge", "fill"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """images: folders in which pictures are looked for before the places that a format has for them."""
+
+    images: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """holes: what happens to holes where a format has none. pictures: copy the pictures, byte for byte, too.
+
+    "refuse" raises; "bridge" cuts the object open by a line drawn out and back, so that clickwise reads the same mask
+    again; "fill" closes the holes.
+    """
+
+    holes: Holes = "refuse"
+    pictures: bool = False
+
+    def __post_init__(self) -> None:
+        if self.holes not in get_args(Holes):
+            raise OptionError(f"holes is {self.holes!r}; expected one of {', '.join(get_args(Holes))}")
