@@ -1,4 +1,4 @@
-"""Several processes on one machine: each takes every n-th object, nothing is padded or done twice."""
+"""Several processes: each takes every n-th object, nothing is padded or done twice."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ import torch
 
 from clickwise import errors
 from clickwise.errors import ClickwiseError, OptionError
+from clickwise.evaluation.ranks import Ranks
 from clickwise.evaluation.result import ObjectResult
 
 if TYPE_CHECKING:
     from clickwise.evaluation.runner import Job, Report, Unit
+    from clickwise.inference.predictor import Predictor
 
 
 def shard(count: int, rank: int, world: int) -> range:
@@ -56,6 +58,29 @@ def share_out(job: Job, units: Sequence[Unit], processes: int, report: Report) -
         for pipe, process in workers.items():
             process.join()
             pipe.close()
+
+
+def share_among_ranks(predictor: Predictor, job: Job, units: Sequence[Unit], ranks: Ranks, report: Report) -> None:
+    """Evaluate all units in processes that run already (torchrun), each its share; all of them get every result.
+
+    An error in one of them is raised in all, so that none waits for ever.
+    """
+    from clickwise.evaluation.runner import evaluate_units
+
+    found: list[tuple[int, ObjectResult, float]] = []
+    share = [(place, units[place]) for place in shard(len(units), ranks.rank, ranks.world)]
+    trouble: tuple[str, str] | None = None
+    try:
+        evaluate_units(predictor, job.dataset, share, job.protocol, lambda *result: found.append(result))
+    except ClickwiseError as error:
+        trouble = (type(error).__name__, str(error))
+    except Exception:
+        trouble = ("", traceback.format_exc())
+    for theirs, raised in ranks.gathered((found, trouble)):
+        if raised is not None:
+            raise _raised(*raised)
+        for place, result, seconds in theirs:
+            report(place, result, seconds)
 
 
 def _packed(work: object) -> bytes:

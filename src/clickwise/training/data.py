@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from clickwise.data.augment import Colour, ObjectView
+from clickwise.data.composite import Composites
 from clickwise.data.datasets.plain_pack import read_pictures
 from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.focus_items import FocusItemMaker
@@ -46,6 +47,9 @@ def view_items(items: ViewItems, sources: SampleSource) -> ObjectItemMaker:
         start=VariedStart(
             clicks_per_sign=items.clicks_per_sign, several_prob=items.several_prob, rough_prob=items.rough_prob
         ),
+        composites=Composites(items.background_prob, items.occluder_prob)
+        if items.background_prob or items.occluder_prob
+        else None,
     )
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from clickwise.data.config import read_paths
 from clickwise.engines.torch import cpu_has_bf16
-from clickwise.errors import MissingExtraError
+from clickwise.errors import MissingExtraError, OptionError
 from clickwise.training.data import Places
 from clickwise.training.recipe import Recipe
+from clickwise.training.sharding import fsdp_strategy
+
+Strategy = Literal["auto", "ddp", "fsdp"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class RunOptions:
 
     checkpoint_every_s: seconds between checkpoints. workers: processes that prepare items.
     stop_after_s: leave cleanly, with a checkpoint, after so many seconds (0 = never). config: config.yml with folders
-    of data sets; None = ./config.yml if there is one.
+    of data sets; None = ./config.yml if there is one. strategy: "ddp" (each process holds all weights), "fsdp" (each
+    holds a slice of weights and optimiser state) or "auto" (ddp for several processes). loggers: names beside
+    TensorBoard, see `clickwise.training.loggers`.
     """
 
     data_root: Path
@@ -33,6 +38,8 @@ class RunOptions:
     checkpoint_every_s: float = 120.0
     stop_after_s: float = 0.0
     config: Path | None = None
+    strategy: Strategy = "auto"
+    loggers: tuple[str, ...] = ()
 
     def places(self) -> Places:
         """Where data lie, config.yml included. Raises InputError when that file is wrong."""
@@ -50,10 +57,20 @@ def make_fabric(recipe: Recipe, options: RunOptions) -> Any:
     if precision is None:
         precision = "bf16-mixed" if has_fast_bf16(accelerator) else "32-true"
     devices, nodes = _processes(options)
-    strategy = "ddp" if devices * nodes > 1 else "auto"
+    strategy = _strategy(options, devices * nodes)
     fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=devices, num_nodes=nodes, precision=precision)
     fabric.launch()
     return fabric
+
+
+def _strategy(options: RunOptions, world: int) -> Any:
+    if options.strategy == "fsdp":
+        if "WORLD_SIZE" not in os.environ and world == 1:
+            raise OptionError(
+                "--strategy fsdp shares weights among processes, but there is one; add --devices 2 or more"
+            )
+        return fsdp_strategy(world)
+    return "ddp" if world > 1 or options.strategy == "ddp" else "auto"
 
 
 def _processes(options: RunOptions) -> tuple[int, int]:

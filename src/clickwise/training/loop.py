@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from clickwise.data.stream import ItemMaker, TrainingItem, item_stream
-from clickwise.errors import RecipeError
+from clickwise.data.stream import ItemMaker, TrainingItem
+from clickwise.evaluation.ranks import Ranks
 from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
 from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
+from clickwise.training.blocks import checkpoint_activations
 from clickwise.training.data import make_items, validation_set
 from clickwise.training.interrupt import deferred_interrupt
+from clickwise.training.journal import StepRecord
 from clickwise.training.launch import RunOptions, make_fabric
-from clickwise.training.methods import make_method
-from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, set_rate
+from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, rates, set_rate
+from clickwise.training.phases import Position, StepTime, TimedItems, open_phase
+from clickwise.training.progress import training_progress
 from clickwise.training.recipe import Phase, Recipe
 from clickwise.training.run_folder import RunFolder
+from clickwise.training.sharding import fill, fill_optimizer, whole
 from clickwise.training.start_weights import load_start, thaw
-from clickwise.training.step import FocusBatch, Round, TrainingMethod, TwoStages, WeightedLoss, batch_iou, total_loss
+from clickwise.training.state import (
+    average_state,
+    loss_states,
+    random_state,
+    restore_average,
+    restore_losses,
+    restore_random_state,
+)
+from clickwise.training.step import FocusBatch, Round, TrainingMethod, TwoStages, WeightedLoss, total_loss
 from clickwise.training.validation import validate
 from clickwise.training.views import get_view
 
 _LOG_EVERY_STEPS = 10
-_MOST_ROUNDS_LOGGED = 6
-
-
-@dataclass
-class Position:
-    """Where a run stands: samples, steps and stream items so far; index of the phase and samples within it."""
-
-    samples: int = 0
-    steps: int = 0
-    next_item: int = 0
-    phase: int = 0
-    phase_samples: int = 0
-
-
-@dataclass(frozen=True)
-class StepTime:
-    """Seconds of one step, and how many of them went by waiting for items."""
-
-    seconds: float
-    waited: float
 
 
 class Trainer:
@@ -58,15 +50,16 @@ class Trainer:
     def __init__(self, recipe: Recipe, folder: RunFolder, options: RunOptions) -> None:
         self.recipe, self.folder, self.options = recipe, folder, options
         self.fabric = make_fabric(recipe, options)
+        self.ranks = Ranks.of_this_job()
         self.fabric.seed_everything(recipe.seed, workers=False, verbose=False)
-        model = build_model(recipe.model.architecture, **recipe.model.params)
-        load_start(model, recipe.model, options.data_root)
-        thaw(model, recipe.model.frozen)
-        if recipe.channels_last:
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network: InteractiveModel = model
-        self.optimizer_plain = make_optimizer(model, recipe.optimizer)
-        self.model, self.optimizer = self.fabric.setup(TwoStages(model), self.optimizer_plain)
+        self.network = self._build()
+        self.unsharded = copy.deepcopy(self.network) if options.strategy == "fsdp" else None
+        self.stages = TwoStages(self.network)
+        self.model = self.fabric.setup_module(self.stages)
+        self.optimizer_plain = make_optimizer(self.network, recipe.optimizer)
+        self.optimizer = self.fabric.setup_optimizers(self.optimizer_plain)
+        if self.ranks.rank:  # the same weights everywhere, but dropout of its own in each process
+            torch.manual_seed(recipe.seed + self.ranks.rank)
         self.average = WeightAverage(self.network, recipe.ema_decay) if recipe.ema_decay else None
         self.terms = [
             WeightedLoss(f"{t.loss}@{t.output}", make_loss({"name": t.loss, **t.options}), t.weight, get_view(t.output))
@@ -76,37 +69,43 @@ class Trainer:
         self.metric = AdaptiveIoU()
         self.position = Position()
         self.method_state: dict[str, Any] | None = None
+        self.record = StepRecord(keeps_answers=False)
+
+    def _build(self) -> InteractiveModel:
+        part = self.recipe.model
+        model = build_model(part.architecture, **part.params)
+        load_start(model, part, self.options.data_root)
+        thaw(model, part.frozen)
+        if part.checkpoint_activations:
+            checkpoint_activations(model)
+        if self.recipe.channels_last and self.options.strategy != "fsdp":  # slices are cut from plain layouts only
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
 
     @property
     def is_main(self) -> bool:
         """Whether this process writes the files of the run."""
-        return bool(self.fabric.global_rank == 0)
+        return self.ranks.is_first
 
     def run(self, *, resume: bool) -> Path | None:
         """Train. Returns the file of the final weights, or None when time ran out before the end."""
         if self.is_main:
             self.folder.create(self.recipe, resume=resume)
         self.fabric.barrier()
-        if resume and (state := self.folder.load_checkpoint(self.fabric.global_rank)) is not None:
+        if resume and (state := self.folder.load_checkpoint(self.ranks.rank)) is not None:
             self._restore(state)
-        self.folder.open_logs(self.position.steps, is_main=self.is_main)
-        self.started = time.monotonic()
-        finished = True
-        bar = self.folder.progress(self.recipe.total_samples, self.position.samples)
-        with bar as progress, deferred_interrupt() as self.interrupt:
-            for index in range(self.position.phase, len(self.recipe.phases)):
-                if index > self.position.phase:
-                    self.position.phase, self.position.phase_samples, self.method_state = index, 0, None
-                finished = self._run_phase(self.recipe.phases[index], progress)
-                if not finished:
-                    break
-        if not finished:
-            return None
-        self._validate()
         if self.is_main:
-            self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+            self.folder.open_logs(self.position.steps, self.recipe, self.options.loggers)
+        self.started = time.monotonic()
+        try:
+            finished = self._run_phases()
+            if finished:
+                self._validate()
+                self._write_weights()
+        finally:
+            self.folder.close_logs()
         self.fabric.barrier()
-        return self.folder.weights_file
+        return self.folder.weights_file if finished else None
 
     def time_steps(self, steps: int, on_step: Callable[[], None]) -> list[StepTime]:
         """Train some steps of the first phase and tell what each took; nothing is logged or written."""
@@ -117,29 +116,27 @@ class Trainer:
             on_step()
         return times
 
-    def _open_phase(self, phase: Phase) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        if phase.batch % world:
-            raise RecipeError(f"batch {phase.batch} does not divide among {world} processes; choose a multiple")
-        method = make_method(self.recipe.method, batch=phase.batch // world, seed=self.recipe.seed, rank=rank)
-        if self.method_state is not None:
-            method.load_state_dict(self.method_state)
-        stream = item_stream(
-            self.items,
-            seed=self.recipe.seed,
-            size=phase.height_width,
-            first=self.position.next_item * world + rank,
-            step=world,
-            workers=self.options.workers,
-        )
-        return method, stream
+    def _run_phases(self) -> bool:
+        line = training_progress(self.recipe.total_samples, self.position.samples, shown=self.is_main)
+        with line as self.progress, deferred_interrupt() as self.interrupt:
+            for index in range(self.position.phase, len(self.recipe.phases)):
+                if index > self.position.phase:
+                    self.position.phase, self.position.phase_samples, self.method_state = index, 0, None
+                if not self._run_phase(self.recipe.phases[index]):
+                    return False
+        return True
 
-    def _run_phase(self, phase: Phase, progress: Any) -> bool:
+    def _open_phase(self, phase: Phase) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
+        return open_phase(
+            self.recipe, phase, self.items, self.ranks, self.position, self.options.workers, self.method_state
+        )
+
+    def _run_phase(self, phase: Phase) -> bool:
         method, stream = self._open_phase(phase)
         saved = time.monotonic()
         while self.position.phase_samples < phase.samples:
             self._step(method, stream, phase)
-            progress.advance(phase.batch)
+            self.progress.advance(phase.batch)
             wish = self._wish(saved)
             if wish != "go on":
                 self._save(method)
@@ -165,7 +162,7 @@ class Trainer:
             wish = "stop"
         elif now - saved > self.options.checkpoint_every_s:
             wish = "save"
-        if self.fabric.world_size > 1:
+        if self.ranks.world > 1:
             wish = self.fabric.broadcast(wish)
         return wish
 
@@ -176,35 +173,34 @@ class Trainer:
         factor = rate_factor(self.position.samples / self.recipe.total_samples, self.recipe.schedule)
         set_rate(self.optimizer_plain, factor)
         self.network.train()
-        waited = _Timed(stream)
-        loss, parts, last = self._backward(method.rounds(self.network, self._forward, waited, self.fabric.device))
+        waited = TimedItems(stream)
+        is_logged = is_logged and (self.position.steps + 1) % _LOG_EVERY_STEPS == 0
+        self.record = StepRecord(keeps_answers=is_logged)
+        self._backward(method.rounds(self.network, self._forward, waited, self.fabric.device))
         norm = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
-        self.metric.update(last.output.logits.detach(), last.batch.target, last.batch.ignore_mask)
         self.position.samples += phase.batch
         self.position.phase_samples += phase.batch
         self.position.steps += 1
         self.position.next_item += waited.count
         took = StepTime(time.perf_counter() - began, waited.seconds)
-        if is_logged and self.position.steps % _LOG_EVERY_STEPS == 0:
-            speed = {"samples_per_s": phase.batch / took.seconds, "wait_share": took.waited / took.seconds}
-            self._log(loss, parts, last, {"rate_factor": factor, "grad_norm": norm, **speed})
+        if is_logged:
+            self._log(phase, took, {"rate_factor": factor, "grad_norm": norm})
         return took
 
-    def _backward(self, rounds: Iterator[Round]) -> tuple[Tensor, dict[str, Tensor], Round]:
-        """Backward on each round. Returns the step's loss, the parts of its last round, and that round."""
-        total: Tensor | float = 0.0
+    def _backward(self, rounds: Iterator[Round]) -> None:
+        """Backward on each round; losses and answers go to the step's record."""
         for part in rounds:
-            loss, parts = total_loss(self.terms, part.output, part.batch)
+            loss, parts = total_loss(self.terms, part.output, part.batch, self.ranks)
             loss = part.weight * loss
             with self.fabric.no_backward_sync(self.model, enabled=not part.is_last):
                 self.fabric.backward(loss)
-            total = total + loss.detach()
-        assert isinstance(total, Tensor)
-        return total, parts, part
+            self.record.add(part, loss, parts)
+            if part.is_final:
+                self.metric.update(part.output.logits.detach(), part.batch.target, part.batch.ignore_mask)
 
     def _forward(
         self,
@@ -218,89 +214,87 @@ class Trainer:
     ) -> ModelOutput:
         if self.recipe.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        with self.fabric.no_backward_sync(self.model, enabled=not is_last):
-            output: ModelOutput = self.model(image, prev_mask, points, gate, focus)
+        output: ModelOutput
+        if torch.is_grad_enabled():
+            with self.fabric.no_backward_sync(self.model, enabled=not is_last):
+                output = self.model(image, prev_mask, points, gate, focus)
+        else:  # predictions on the way need no process but this one, unless weights are shared out (in the module)
+            with self.fabric.autocast():
+                output = self.stages(image, prev_mask, points, gate, focus)
+        self.record.saw(output.logits)
         return output
 
     def _clip(self) -> float:
         largest = self.recipe.optimizer.clip_norm
         parameters = [p for p in self.network.parameters() if p.grad is not None]
-        return float(torch.nn.utils.clip_grad_norm_(parameters, largest if largest > 0 else float("inf")))
+        norm = torch.nn.utils.clip_grad_norm_(parameters, largest if largest > 0 else float("inf"))
+        return float(whole(norm))
 
-    def _log(self, loss: Tensor, parts: dict[str, Tensor], last: Round, extra: dict[str, float]) -> None:
-        iou = batch_iou(last.output.logits.detach(), last.batch)
-        record: dict[str, float] = {"loss": float(loss), **{f"loss/{k}": float(v) for k, v in parts.items()}}
-        for click_round in range(_MOST_ROUNDS_LOGGED):
-            chosen = last.batch.click_round == click_round
-            if chosen.any():
-                record[f"iou/round{click_round}"] = float(iou.cpu()[chosen].mean())
-        for term in self.terms:
-            record |= {f"loss/{term.name}/{key}": value for key, value in term.loss.log_state().items()}
-        record |= {f"metric/{key}": value for key, value in self.metric.log_state().items()}
-        self.folder.log(self.position.steps, self.position.samples, {**record, **extra})
+    def _log(self, phase: Phase, took: StepTime, extra: dict[str, float]) -> None:
+        record = self.record.numbers(self.terms, self.metric.log_state(), self.ranks)
+        speed = {"samples_per_s": phase.batch / took.seconds, "wait_share": took.waited / took.seconds}
+        numbers = {**record, **extra, **rates(self.optimizer_plain, self.recipe.optimizer.lr), **speed}
+        self.folder.log(self.position.steps, self.position.samples, numbers)
+        self.progress.show(numbers)
 
     def _best_weights(self) -> dict[str, Tensor]:
-        return self.average.values if self.average is not None else dict(self.network.state_dict())
+        """Whole tensors; all processes ask together."""
+        best: dict[str, Tensor] = whole(self.average.values if self.average else self.network.state_dict())
+        return best
+
+    def _with_best_weights(self) -> InteractiveModel:
+        """The network with the weights that count, for itself; all processes ask together."""
+        model = copy.deepcopy(self.network) if self.unsharded is None else self.unsharded
+        model.load_state_dict(self._best_weights())
+        return model.eval()
 
     def _validate(self) -> None:
-        if not self.recipe.validation.pictures or not self.is_main:
+        if not self.recipe.validation.pictures:
             return
         held_out = validation_set(self.recipe.data, self.options.places(), self.recipe.validation.pictures)
         if held_out is None:
             return
-        trained = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self._best_weights())
-        try:
-            numbers = validate(self.network, held_out, self.recipe.validation, self.folder, self.position.steps)
-        finally:
-            self.network.load_state_dict(trained)
-        self.folder.log(self.position.steps, self.position.samples, numbers)
+        model = self._with_best_weights().to(self.fabric.device)
+        validate(model, held_out, self.recipe.validation, self.folder, self.position, self.ranks)
+        if self.unsharded is not None:
+            self.unsharded.cpu()
+        self.fabric.barrier()
+
+    def _write_weights(self) -> None:
+        model = self._with_best_weights()
+        if self.is_main:
+            self.folder.save_weights(model, self.recipe, self.position.samples)
 
     def _save(self, method: Any, *, phase_done: bool = False) -> None:
         position = dict(vars(self.position))
         if phase_done:
             position.update(phase=self.position.phase + 1, phase_samples=0)
-        state = {
+        shared = {
+            "model": whole(self.network.state_dict()),
+            "optimizer": whole(self.optimizer_plain.state_dict()),
+            "average": average_state(self.average),
+        }
+        own = {
             "position": position,
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer_plain.state_dict(),
-            "average": {"updates": self.average.updates, "values": self.average.values} if self.average else None,
             "metric": self.metric.state_dict(),
+            "losses": loss_states(self.terms),
             "method": None if phase_done else method.state_dict(),
-            "torch_rng": torch.get_rng_state(),
+            **random_state(self.fabric.device),
         }
         if not self.is_main:
-            self.folder.save_checkpoint(state, self.fabric.global_rank)
+            self.folder.save_checkpoint(own, self.ranks.rank)
         self.fabric.barrier()
         if self.is_main:
-            self.folder.save_checkpoint(state, 0)
-            self.folder.save_weights(self.network, self._best_weights(), self.recipe, self.position.samples)
+            self.folder.save_checkpoint({**shared, **own}, 0)
+        self._write_weights()
 
     def _restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; what those of former versions lack begins anew."""
         self.position = Position(**state["position"])
-        self.network.load_state_dict(state["model"])
-        self.optimizer_plain.load_state_dict(state["optimizer"])
-        if self.average is not None and state["average"] is not None:
-            self.average.updates = state["average"]["updates"]
-            for name, value in state["average"]["values"].items():
-                self.average.values[name].copy_(value)
+        fill(self.network.state_dict(), state["model"])
+        fill_optimizer(self.optimizer_plain, state["optimizer"])
+        restore_average(self.average, state["average"])
         self.metric.load_state_dict(state["metric"])
+        restore_losses(self.terms, state.get("losses"))
         self.method_state = state["method"]
-        torch.set_rng_state(state["torch_rng"])
-
-
-class _Timed:
-    """An iterator that counts items, and the seconds spent waiting for them."""
-
-    def __init__(self, items: Iterator[TrainingItem]) -> None:
-        self.items, self.seconds, self.count = items, 0.0, 0
-
-    def __iter__(self) -> Iterator[TrainingItem]:
-        return self
-
-    def __next__(self) -> TrainingItem:
-        began = time.perf_counter()
-        item = next(self.items)
-        self.seconds += time.perf_counter() - began
-        self.count += 1
-        return item
+        restore_random_state(state, self.fabric.device)

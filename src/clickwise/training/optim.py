@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from clickwise.errors import RecipeError
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.recipe import OptimizerPart, SchedulePart
+from clickwise.training.sharding import local
 
 
 @runtime_checkable
@@ -97,6 +98,15 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
+def rates(optimizer: torch.optim.Optimizer, full: float) -> dict[str, float]:
+    """The present learning rate, and the lowest one where groups differ; ``full`` is the rate before multipliers."""
+    groups = optimizer.param_groups
+    factor = groups[0]["lr"] / groups[0]["base_lr"] if groups else 0.0
+    lowest = min((group["lr"] for group in groups), default=0.0)
+    numbers = {"lr": full * factor}
+    return numbers if lowest == numbers["lr"] else {**numbers, "lr/lowest": lowest}
+
+
 class WeightAverage:
     """Exponential average of the weights; early on it follows quickly, so that the start leaves no trace."""
 
@@ -111,7 +121,7 @@ class WeightAverage:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         ours, theirs = _paired(self.values, model.state_dict())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        torch._foreach_lerp_([local(value) for value in ours], [local(value) for value in theirs], 1 - decay)
         for name, value in model.state_dict().items():
             if not value.is_floating_point():
                 self.values[name].copy_(value)

@@ -21,7 +21,8 @@ class ModelPart(Part):
 
     encoder_weights: public file that the encoder starts from. start_weights: name or file, as `load_model` takes them,
     of weights that the whole network starts from. Files lie below the data root, or their paths are absolute.
-    frozen: prefixes of parameters left alone.
+    frozen: prefixes of parameters left alone. checkpoint_activations: transformer blocks run again in the backward
+    pass instead of keeping what is inside them; slower, much less memory, same gradients.
     """
 
     architecture: str
@@ -29,6 +30,7 @@ class ModelPart(Part):
     encoder_weights: str | None = None
     start_weights: str | None = None
     frozen: tuple[str, ...] = ()
+    checkpoint_activations: bool = False
 
 
 class LossTerm(Part):
@@ -44,7 +46,8 @@ class OptimizerPart(Part):
     """lr is multiplied per parameter by ``lr_multipliers`` (prefix of names -> factor; None = the model's own).
 
     layer_decay: instead of these, each layer of a plain ViT learns so much slower than the next one (published: 0.75,
-    with weight_decay 0.02); None = off. clip_norm 0 = no clipping.
+    with weight_decay 0.02); None = off. clip_norm 0 = no clipping. accumulate: parts of each process's share of the
+    batch that run one after the other, to save memory; the batch stays what the phase says.
     """
 
     name: Literal["adam", "adamw"] = "adam"
@@ -54,6 +57,7 @@ class OptimizerPart(Part):
     clip_norm: float = Field(0.0, ge=0)
     lr_multipliers: dict[str, float] | None = None
     layer_decay: float | None = Field(None, gt=0, le=1)
+    accumulate: int = Field(1, ge=1)
 
 
 class SchedulePart(Part):

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from clickwise.errors import CheckpointError, OutputError, RecipeError
 from clickwise.models.interface import InteractiveModel
+from clickwise.training.loggers import RunLogger, TensorBoardLogger, get_logger
 from clickwise.training.recipe import Recipe
 
 _RECIPE, _METRICS, _CHECKPOINT, _WEIGHTS = "recipe.yaml", "metrics.jsonl", "checkpoint.pt", "weights.safetensors"
-
-
-class Advance(Protocol):
-    """A progress bar."""
-
-    def advance(self, samples: int) -> None:
-        """So many more samples are done."""
-        ...
 
 
 class RunFolder:
@@ -35,7 +26,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._metrics: Any = None
-        self._board: Any = None
+        self._loggers: list[RunLogger] = []
 
     @property
     def weights_file(self) -> Path:
@@ -53,21 +44,29 @@ class RunFolder:
         """The recipe noted in the folder; RecipeError when there is no run to go on with."""
         return Recipe.from_yaml(read_text(self.path / _RECIPE))
 
-    def open_logs(self, step: int, *, is_main: bool = True) -> None:
-        """Open the logs, cut back to records up to ``step``. Processes other than the main one log nothing."""
-        if not is_main:
-            return
+    def open_logs(self, step: int, recipe: Recipe, loggers: Sequence[str] = ()) -> None:
+        """Open the logs, cut back to records up to ``step``; loggers: names of those wanted beside TensorBoard.
+
+        For the first process only; in others nothing is open, and nothing logged. Raises OptionError for an unknown
+        logger, MissingExtraError for one whose package is missing.
+        """
+        makers = [get_logger(name) for name in loggers]
         path = self.path / _METRICS
         if path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
             self._write(_METRICS, "".join(line + "\n" for line in kept).encode())
+        self._loggers = [make(self.path, recipe.model_dump(mode="json")) for make in makers]
+        with suppress(ImportError):
+            self._loggers.append(TensorBoardLogger(self.path, step))
         self._metrics = path.open("a", encoding="utf-8")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
-        except ImportError:
-            self._board = None
+    def close_logs(self) -> None:
+        """Write out what is still held back; nothing happens where no log is open."""
+        for logger in self._loggers:
+            logger.close()
+        if self._metrics is not None:
+            self._metrics.close()
+        self._metrics, self._loggers = None, []
 
     def log(self, step: int, samples: int, numbers: Mapping[str, float]) -> None:
         """One record of named numbers."""
@@ -75,19 +74,25 @@ class RunFolder:
             return
         self._metrics.write(json.dumps({"step": step, "samples": samples, **numbers}) + "\n")
         self._metrics.flush()
-        if self._board is not None:
-            for name, value in numbers.items():
-                self._board.add_scalar(name, value, step)
+        for logger in self._loggers:
+            logger.log(step, numbers)
+
+    def records(self) -> Iterator[dict[str, float]]:
+        """All records so far, oldest first; a line that a kill left unfinished is passed over."""
+        path = self.path / _METRICS
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            with suppress(ValueError):
+                yield json.loads(line)
 
     def log_picture(self, step: int, name: str, rgb: Any) -> None:
-        """A picture (H, W, 3) uint8: as a file under pictures/ and in TensorBoard."""
+        """A picture (H, W, 3) uint8: as a file under pictures/, and to the loggers."""
         from PIL import Image
 
         target = self.path / "pictures"
         target.mkdir(exist_ok=True)
         Image.fromarray(rgb).save(target / f"{name}_{step:07d}.jpg", quality=85)
-        if self._board is not None:
-            self._board.add_image(name, rgb, step, dataformats="HWC")
+        for logger in self._loggers:
+            logger.log_picture(step, name, rgb)
 
     def save_checkpoint(self, state: Mapping[str, Any], rank: int) -> None:
         """Replace the checkpoint of one process.
@@ -103,7 +108,10 @@ class RunFolder:
         beside.replace(path)
 
     def load_checkpoint(self, rank: int = 0) -> dict[str, Any] | None:
-        """The last checkpoint of one process at the step of the main one, or None if there is none yet."""
+        """The last checkpoint of one process at the step of the main one, or None if there is none yet.
+
+        Weights and optimiser lie in the main one only; each process has its position, method and generators.
+        """
         if not self._checkpoint(0).exists():
             return None
         state = _read_checkpoint(self._checkpoint(0))
@@ -115,7 +123,7 @@ class RunFolder:
             if candidate.exists():
                 own = _read_checkpoint(candidate)
                 if own["position"]["steps"] == step:
-                    return own
+                    return {**state, **own}
         raise CheckpointError(
             f"{path} is not at step {step} of the main checkpoint; resume with as many processes as the run began with"
         )
@@ -123,45 +131,12 @@ class RunFolder:
     def _checkpoint(self, rank: int) -> Path:
         return self.path / (_CHECKPOINT if rank == 0 else f"{_CHECKPOINT}.{rank}")
 
-    def save_weights(
-        self, model: InteractiveModel, weights: Mapping[str, Tensor], recipe: Recipe, samples: int
-    ) -> Path:
-        """Write weights in our own format, with the recipe's name and the samples seen."""
+    def save_weights(self, model: InteractiveModel, recipe: Recipe, samples: int) -> Path:
+        """Write a model in our own format, with the recipe's name and the samples seen."""
         from clickwise.weights.checkpoint import save_checkpoint
 
-        averaged = copy.deepcopy(model)
-        averaged.load_state_dict(weights)
-        info = {"recipe": recipe.name, "samples": samples, "seed": recipe.seed}
-        save_checkpoint(averaged, self.weights_file, info=info)
+        save_checkpoint(model, self.weights_file, info={"recipe": recipe.name, "samples": samples, "seed": recipe.seed})
         return self.weights_file
-
-    @contextmanager
-    def progress(self, total: int, done: int) -> Iterator[Advance]:
-        """A bar over samples, shown only on a terminal."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task("samples", total=total, completed=done)
-
-            class Bar:
-                def advance(self, samples: int) -> None:
-                    bar.advance(task, samples)
-
-            yield Bar()
 
     def _write(self, name: str, content: bytes) -> None:
         beside = self.path / f"{name}.part"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import cv2
 import numpy as np
 import torch
@@ -9,36 +11,63 @@ import torch
 from clickwise.clicks.next_click import ClickSimulator
 from clickwise.data.sample import Dataset
 from clickwise.evaluation.protocol import EvaluationProtocol
-from clickwise.evaluation.runner import evaluate
+from clickwise.evaluation.ranks import Ranks
+from clickwise.evaluation.runner import Job, checked_units, run
 from clickwise.inference.predictor import Predictor
 from clickwise.models.interface import InteractiveModel
+from clickwise.training.curve_picture import curve_picture
+from clickwise.training.phases import Position
 from clickwise.training.recipe import ValidationPart
 from clickwise.training.run_folder import RunFolder
 from clickwise.types import ImageArray
 
 _PICTURED_OBJECTS = 12
 _PICTURED_SIDE = 192
-_CLICKS_REPORTED = (1, 3, 5, 10)
+_TARGETS = (0.85, 0.90, 0.95)
+_IOU = "val/iou@{}"
 
 
 def validate(
-    model: InteractiveModel, dataset: Dataset, options: ValidationPart, folder: RunFolder, step: int
-) -> dict[str, float]:
-    """NoC at 85, 90 and 95 % and mean IoU by clicks on a data set, with the model's own chain.
+    model: InteractiveModel,
+    dataset: Dataset,
+    options: ValidationPart,
+    folder: RunFolder,
+    position: Position,
+    ranks: Ranks,
+) -> None:
+    """NoC at 85, 90 and 95 % and mean IoU by clicks on a data set, with the model's own chain, into the logs.
 
-    Also leaves a contact sheet of the same objects each time in the run folder. The model is left as it was.
+    All processes call this and evaluate a share of the objects; the numbers are those of a single process. The first
+    one also leaves a contact sheet of the same objects each time, and the IoU curves of all validations so far. The
+    model should be in eval mode.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            result = evaluate(model, dataset, protocol=EvaluationProtocol(n_clicks=options.n_clicks))
-            folder.log_picture(step, "held_out", contact_sheet(model, dataset))
-    finally:
-        model.train(was_training)
-    numbers = {f"val/noc{100 * t:.0f}": result.noc(t) for t in (0.85, 0.90, 0.95)}
-    numbers |= {f"val/iou@{k}": result.iou_at(k) for k in _CLICKS_REPORTED if k <= options.n_clicks}
-    return numbers
+    job = Job(model, dataset, EvaluationProtocol(n_clicks=options.n_clicks))
+    with torch.inference_mode():
+        result = run(job, job.predictor(), checked_units(dataset), ranks=ranks)
+    if not ranks.is_first:
+        return
+    numbers = {f"val/noc{100 * t:.0f}": result.noc(t) for t in _TARGETS}
+    curve = [result.iou_at(k) for k in range(1, options.n_clicks + 1)]
+    folder.log(position.steps, position.samples, {**numbers, **{_IOU.format(k): v for k, v in enumerate(curve, 1)}})
+    with torch.inference_mode():
+        folder.log_picture(position.steps, "held_out", contact_sheet(model, dataset))
+    title = ", ".join(f"NoC{100 * t:.0f} {result.noc(t):.2f}" for t in _TARGETS)
+    earlier = iou_curves(folder.records())
+    folder.log_picture(
+        position.steps, "noc_curve", curve_picture(earlier, f"after {position.samples} samples: {title}")
+    )
+
+
+def iou_curves(records: Iterable[Mapping[str, float]]) -> list[list[float]]:
+    """Mean IoU after 1, 2, ... clicks of each validation in a log, oldest first."""
+    curves = []
+    for record in records:
+        values: list[float] = []
+        while (name := _IOU.format(len(values) + 1)) in record:
+            values.append(record[name])
+        if values:
+            curves.append(values)
+    return curves
 
 
 def contact_sheet(model: InteractiveModel, dataset: Dataset) -> ImageArray:

@@ -10,7 +10,10 @@ from clickwise.training.parts.base import Part
 
 
 class ViewItems(Part):
-    """Items of our own: whole objects or parts, square views, several kinds of start (`clickwise.data.stream`)."""
+    """Items of our own: whole objects or parts, square views, several kinds of start (`clickwise.data.stream`).
+
+    background_prob, occluder_prob: of composites (`clickwise.data.composite`).
+    """
 
     name: Literal["views"] = "views"
     part_prob: float = Field(0.5, ge=0, le=1)
@@ -19,6 +22,8 @@ class ViewItems(Part):
     several_prob: float = Field(0.35, ge=0, le=1)
     rough_prob: float = Field(0.12, ge=0, le=1)
     clicks_per_sign: int = Field(12, ge=1)
+    background_prob: float = Field(0.0, ge=0, le=1)
+    occluder_prob: float = Field(0.0, ge=0, le=1)
 
 
 class TargetPart(Part):
