@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from clickwise.data.augment import Colour, ObjectView, view_image, view_target
+from clickwise.data.composite import Composites, View
 from clickwise.data.sample import Sample
 from clickwise.data.start import Start, VariedStart
 from clickwise.data.targets import Target, WholeOrPart
@@ -105,7 +106,10 @@ class WeightedSources:
 
 @dataclass(frozen=True)
 class ObjectItemMaker:
-    """Sample -> target -> view -> start, drawn again while too little of the object is in the view."""
+    """Sample -> target -> view -> start, drawn again while too little of the object is in the view.
+
+    composites: pictures made of two views; None = none.
+    """
 
     sources: SampleSource
     choice: WholeOrPart
@@ -113,9 +117,18 @@ class ObjectItemMaker:
     colour: Colour
     start: VariedStart
     smallest_area: float = 0.002
+    composites: Composites | None = None
 
     def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
         """See `ItemMaker`. After some fruitless tries the last view is taken as it is."""
+        view = self._view(rng, size)
+        if self.composites is not None:
+            view = self.composites.apply(view, rng, lambda: self._view(rng, size))
+        image, seen = view
+        image = self.colour.apply(image, rng)
+        return as_item(image, seen, self.start.draw(seen, rng))
+
+    def _view(self, rng: np.random.Generator, size: Size) -> View:
         for _ in range(_TRIES):
             sample = self.sources.draw(rng)
             target = self.choice.choose(sample, rng)
@@ -123,8 +136,7 @@ class ObjectItemMaker:
             seen = view_target(target, params)
             if seen.object_mask.mean() >= self.smallest_area:
                 break
-        image = self.colour.apply(view_image(sample.image, params), rng)
-        return as_item(image, seen, self.start.draw(seen, rng))
+        return view_image(sample.image, params), seen
 
 
 def as_item(image: np.ndarray, target: Target, start: Start) -> TrainingItem:

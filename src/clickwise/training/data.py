@@ -25,6 +25,7 @@ from clickwise.data.stream import ItemMaker, ObjectItemMaker, SampleSource, Weig
 from clickwise.data.suem import Suem
 from clickwise.data.targets import WholeOrPart
 from clickwise.training.parts.base import Part
+from clickwise.training.parts.clicks import human_rule
 from clickwise.training.parts.data import MixedData, PackData, SetShare
 from clickwise.training.parts.items import FocusItems, PublishedItems, ViewItems
 
@@ -53,11 +54,16 @@ def view_items(items: ViewItems, sources: SampleSource) -> ObjectItemMaker:
     )
 
 
+def _sampler(items: PublishedItems | FocusItems) -> MultiPointSampler:
+    points = {**items.points.model_dump(), "human_clicks": human_rule(items.points.human_clicks)}
+    return MultiPointSampler(TargetRule(**items.target.model_dump()), PointRule(**points))
+
+
 def published_items(items: PublishedItems, sources: SampleSource) -> PublishedItemMaker:
     """Items as RITM's release makes them."""
     return PublishedItemMaker(
         sources=sources,
-        sampler=MultiPointSampler(TargetRule(**items.target.model_dump()), PointRule(**items.points.model_dump())),
+        sampler=_sampler(items),
         chain=CHAINS[items.chain],
         keep_background_prob=items.keep_background_prob,
         min_object_area=items.min_object_area,
@@ -69,7 +75,7 @@ def focus_items(items: FocusItems, sources: SampleSource) -> FocusItemMaker:
     """Items as IGLR's release makes them."""
     return FocusItemMaker(
         sources=sources,
-        sampler=MultiPointSampler(TargetRule(**items.target.model_dump()), PointRule(**items.points.model_dump())),
+        sampler=_sampler(items),
         chain=CHAINS[items.chain],
         window=FocusWindowRule(**items.focus.model_dump()),
         min_area=items.min_area,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from clickwise.training.parts.base import Part
+from clickwise.training.parts.clicks import HumanClicksPart
 
 
 class ViewItems(Part):
@@ -55,6 +56,7 @@ class PointsPart(Part):
     only_one_first_click: bool = False
     sfc_inner_k: float = 1.7
     sfc_full_inner_prob: float = Field(0.0, ge=0, le=1)
+    human_clicks: HumanClicksPart | None = None
 
 
 ChainName = Literal["aligned", "coco_lvis", "coco_lvis_narrow", "sbd", "coco_lvis_validation", "sbd_validation"]
