@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from clickwise.recipes.building import Entry
+from clickwise.recipes.building import Entry, variant
 from clickwise.recipes.pack import PACK
+from clickwise.training.parts.data import PackData
+from clickwise.training.parts.items import ViewItems
 from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart, ValidationPart
 
@@ -31,5 +33,45 @@ def clickwise_s() -> Recipe:
     )
 
 
-CLICKWISE_S = {"clickwise-s": Entry("the shipped model: salient objects and instances, rolling batch", clickwise_s)}
+def clickwise_s_2() -> Recipe:
+    """The second stage: from the first one's weights on larger views, with more instances, composites and borders.
+
+    ``--set model.start_weights=FILE`` for the weights of another first stage.
+    """
+    first = clickwise_s()
+    return variant(
+        first,
+        "clickwise-s-2",
+        model=first.model.model_copy(update={"encoder_weights": None, "start_weights": "clickwise-s"}),
+        data=PackData(
+            sources={
+                "duts": 0.42,
+                "coco": 0.36,
+                "cocoperson": 0.02,
+                "ccp": 0.06,
+                "human": 0.03,
+                "camvid": 0.03,
+                "cats": 0.04,
+                "balloon": 0.04,
+            }
+        ),
+        items=ViewItems(rough_prob=0.15, background_prob=0.12, occluder_prob=0.12),
+        # Longer lives: late clicks decide how soon 95 % are reached.
+        method=RollingMethod(life=(0.12, 0.15, 0.2, 0.2, 0.15, 0.1, 0.08)),
+        losses=(*first.losses, _BORDER),
+        optimizer=first.optimizer.model_copy(update={"lr": 8e-4}),
+        schedule=SchedulePart(warmup=0.02, decay_from=0.3),
+        phases=(Phase(size=224, batch=16, samples=64_000), Phase(size=288, batch=8, samples=32_000)),
+        ema_decay=0.999,
+    )
+
+
+_BORDER = LossTerm(
+    loss="weighted_nfl", weight=0.5, output="logits+border", options={"share": 0.8, "alpha": 0.5, "gamma": 2.0}
+)
+
+CLICKWISE_S = {
+    "clickwise-s": Entry("the shipped model: salient objects and instances, rolling batch", clickwise_s),
+    "clickwise-s-2": Entry("going on from it: larger views, more instances, composites, borders", clickwise_s_2),
+}
 """Name on the command line -> recipe."""
