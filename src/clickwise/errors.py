@@ -13,6 +13,8 @@
     ├── DatasetError             a data set: missing, incomplete, a label without meaning
     ├── RecipeError              a training recipe: misspelt key, wrong type
     ├── DownloadError            network, checksum, disk while fetching
+    ├── ProjectError             an annotation project: damaged, newer, an action that does not fit
+    │   └── ConflictError        somebody else changed the same thing meanwhile
     ├── OutputError              a result that cannot be written
     └── MissingExtraError        an optional dependency that is not installed
 
@@ -71,6 +73,14 @@ class RecipeError(ClickwiseError):
 
 class DownloadError(ClickwiseError):
     """Fetching a file failed."""
+
+
+class ProjectError(ClickwiseError):
+    """An annotation project is damaged or newer than this program, or an action does not fit what is there."""
+
+
+class ConflictError(ProjectError):
+    """Somebody else changed the same thing meanwhile; nothing was stored."""
 
 
 class OutputError(ClickwiseError):
