@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from clickwise.clicks.click import Click, ClickList
 from clickwise.clicks.depth import ApproximateDepth, approximate_depth
 from clickwise.clicks.next_click import ClickSimulator, error_regions, next_click
-from clickwise.clicks.training_click import CORE_SHARE
+from clickwise.clicks.training_click import CORE_SHARE, TRAINING_THRESHOLD, larger_error
 from clickwise.errors import OptionError
 from clickwise.types import MaskArray
 
@@ -100,6 +101,23 @@ def deepest_part(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     if count <= 2:
         return depth
     return np.where(numbers == numbers.flat[int(depth.argmax())], depth, np.float32(0))
+
+
+def draw_human_click(
+    object_mask: NDArray[Any],
+    probs: NDArray[np.floating[Any]],
+    rule: HumanClicks,
+    rng: np.random.Generator,
+    ignore_mask: MaskArray | None = None,
+    *,
+    threshold: float = TRAINING_THRESHOLD,
+) -> Click | None:
+    """`draw_training_click` with a place by ``rule``: the same sign, or None where nothing is wrong."""
+    found = larger_error(object_mask, probs, ignore_mask, threshold)
+    if found is None:
+        return None
+    y, x = rule.draw_from(found[1], rng)
+    return Click(x, y, is_positive=found[0])
 
 
 class HumanSimulator(ClickSimulator):

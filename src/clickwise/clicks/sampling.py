@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -29,6 +30,14 @@ def draw_place(weights: MaskArray, rng: np.random.Generator) -> Place | None:
         return None
     y, x = divmod(int(candidates[rng.integers(len(candidates))]), weights.shape[1])
     return y, x
+
+
+class PlaceRule(Protocol):
+    """Where in a region a simulated user clicks; `clickwise.clicks.human.HumanClicks` is another one."""
+
+    def draw_from(self, found: ApproximateDepth, rng: np.random.Generator) -> Place:
+        """One place in a region whose depths are known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class NextClick:
 
 
 def draw_error_click(
-    false_negative: MaskArray, false_positive: MaskArray, rule: DepthRule, rng: np.random.Generator
+    false_negative: MaskArray, false_positive: MaskArray, rule: PlaceRule, rng: np.random.Generator
 ) -> NextClick | None:
     """A click on the deeper of two error regions, or None where there is no error; ties are negative."""
     missed, extra = approximate_depth(false_negative), approximate_depth(false_positive)

@@ -42,7 +42,7 @@ def training_click_candidates(
     The sign is that of the deeper error region, a tie is negative.
     """
     mask = np.zeros(probs.shape, dtype=bool)
-    core = _larger_error(object_mask, probs, ignore_mask, threshold)
+    core = larger_error(object_mask, probs, ignore_mask, threshold)
     if core is None:
         return ClickCandidates(None, mask)
     is_positive, region = core
@@ -104,7 +104,7 @@ class _Places(NamedTuple):
 def _places(
     object_mask: NDArray[Any], probs: NDArray[np.floating[Any]], ignore_mask: MaskArray | None, threshold: float
 ) -> _Places | None:
-    core = _larger_error(object_mask, probs, ignore_mask, threshold)
+    core = larger_error(object_mask, probs, ignore_mask, threshold)
     if core is None:
         return None
     is_positive, region = core
@@ -124,10 +124,13 @@ def _core_of(region: ApproximateDepth) -> MaskArray:
     return core
 
 
-def _larger_error(
+def larger_error(
     object_mask: NDArray[Any], probs: NDArray[np.floating[Any]], ignore_mask: MaskArray | None, threshold: float
 ) -> tuple[bool, ApproximateDepth] | None:
-    """Sign and depths of the error region that reaches deeper, or None where nothing is wrong."""
+    """Sign and depths of the error region that reaches deeper, or None where nothing is wrong; a tie is negative.
+
+    Arguments as in `training_click_candidates`.
+    """
     for name, other in (("probs", probs), ("ignore_mask", ignore_mask)):
         if other is not None and (object_mask.ndim != 2 or other.shape != object_mask.shape):
             raise MaskError(

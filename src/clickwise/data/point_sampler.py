@@ -9,6 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from clickwise.clicks.human import HumanClicks
 from clickwise.clicks.sampling import Place, empty_points
 from clickwise.data.published_targets import ChosenTarget, NegativeRegions, SoftMask, TargetRule, check_shares
 from clickwise.data.sample import Sample
@@ -57,6 +58,8 @@ class PointRule:
     first_click_center: the first positive point has order ``first_click_order`` and lies deeper than the greatest depth
     over ``sfc_inner_k`` (0 or less: anywhere, in proportion to depth); with ``sfc_full_inner_prob`` anywhere at all.
     only_one_first_click: of several merged objects only the first is sure of a point.
+    human_clicks: the first positive point of each object lies where a person would click; its order stays. None = as
+    published.
     """
 
     max_num_points: int = 24
@@ -69,6 +72,7 @@ class PointRule:
     only_one_first_click: bool = False
     sfc_inner_k: float = 1.7
     sfc_full_inner_prob: float = 0.0
+    human_clicks: HumanClicks | None = None
 
     def __post_init__(self) -> None:
         check_shares(self, "prob_gamma", "negative_bg_prob", "negative_other_prob", "negative_border_prob")
@@ -115,6 +119,8 @@ class PointRule:
         return [*(self._first_row(mask, rng) for mask in sure), *rest]
 
     def _first_row(self, mask: MaskArray, rng: np.random.Generator) -> _Row:
+        if self.human_clicks is not None and (place := self.human_clicks.draw(mask, rng)) is not None:
+            return (*place, self.first_click_order if self.first_click_center else UNORDERED)
         if not self.first_click_center:
             return (*_pixel(mask, rng), UNORDERED)
         if rng.random() < self.sfc_full_inner_prob:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from clickwise.clicks.click import Click
+from clickwise.clicks.human import HumanClicks, draw_human_click
 from clickwise.clicks.training_click import draw_training_clicks
 from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.training.step import Batch
@@ -32,13 +33,23 @@ class ClickRounds:
     """``rounds_rng`` is the same on every process; ``rngs`` are of the items of the present step.
 
     batch: items of this process in a step; item i is number rank + i * world of the whole batch.
-    clicks_on_ignored: pixels without truth count as background for clicks.
+    clicks_on_ignored: pixels without truth count as background for clicks. human_clicks: where clicks lie; None =
+    deep inside the error, as published.
     """
 
-    def __init__(self, *, batch: int, seed: int, rank: int, clicks_on_ignored: bool, world: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        batch: int,
+        seed: int,
+        rank: int,
+        clicks_on_ignored: bool,
+        world: int = 1,
+        human_clicks: HumanClicks | None = None,
+    ) -> None:
         self.batch, self.seed, self.step = batch, seed, 0
         self.numbers = range(rank, rank + batch * world, world)
-        self.clicks_on_ignored = clicks_on_ignored
+        self.clicks_on_ignored, self.human_clicks = clicks_on_ignored, human_clicks
         self.rounds_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ROUNDS,)))
         self.rngs: list[np.random.Generator] = []
 
@@ -66,7 +77,14 @@ class ClickRounds:
     def next_clicks(self, data: TrainingItem, probs: NDArray[np.float32]) -> list[Click | None]:
         """A click on the larger error of each picture, None where there is none; probs (B, H, W)."""
         ignored = None if self.clicks_on_ignored else data.ignore_mask[:, 0].numpy()
-        return draw_training_clicks(data.object_mask[:, 0].numpy(), probs, self.rngs, ignored)
+        truths = data.object_mask[:, 0].numpy()
+        if self.human_clicks is None:
+            return draw_training_clicks(truths, probs, self.rngs, ignored)
+        ignores = [None] * self.batch if ignored is None else list(ignored)
+        return [
+            draw_human_click(truth, prob, self.human_clicks, rng, ignore)
+            for truth, prob, rng, ignore in zip(truths, probs, self.rngs, ignores, strict=True)
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on exactly as if never interrupted."""

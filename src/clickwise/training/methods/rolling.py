@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from clickwise.clicks.sampling import DepthRule, draw_error_click, put_click
+from clickwise.clicks.sampling import DepthRule, PlaceRule, draw_error_click, put_click
 from clickwise.data.stream import TrainingItem, stack_items
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.methods.click_rounds import item_rngs
+from clickwise.training.parts.clicks import human_rule
 from clickwise.training.parts.methods import RollingMethod
 from clickwise.training.step import Batch, Forward, Round
 
@@ -33,7 +34,8 @@ class Rolling:
         self.options = options
         self.batch, self.seed, self.step = batch, seed, 0
         self.numbers = range(rank, rank + batch * world, world)
-        self.rule = DepthRule(centre_prob=options.centre_prob, floor=options.floor)
+        plain = DepthRule(centre_prob=options.centre_prob, floor=options.floor)
+        self.rule: PlaceRule = human_rule(options.human_clicks) or plain
         self.rngs: list[np.random.Generator] = []
         self.slots: list[TrainingItem] = []
         self.steps_left: list[int] = []
