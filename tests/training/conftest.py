@@ -67,8 +67,14 @@ def pack_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def tiny_data() -> PackData:
+    """Both sources of the miniature pack."""
+    return PackData(sources={"discs": 0.5, "others": 0.5})
+
+
 @pytest.fixture
-def tiny_recipe() -> Recipe:
+def tiny_recipe(tiny_data: PackData) -> Recipe:
     """clickwise-s with thin layers, 64-pixel views, two phases."""
     return Recipe(
         name="tiny",
@@ -78,7 +84,7 @@ def tiny_recipe() -> Recipe:
             params={"attention_width": 24, "attention_blocks": 1, "decoder_widths": [8, 8, 8, 8]},
             frozen=("encoder.stem",),
         ),
-        data=PackData(sources={"discs": 0.5, "others": 0.5}),
+        data=tiny_data,
         method=RollingMethod(),
         losses=(LossTerm(loss="nfl", options={"alpha": 0.5}),),
         optimizer=OptimizerPart(name="adamw", lr=2e-3, weight_decay=0.01, clip_norm=1.0),
