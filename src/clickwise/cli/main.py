@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": "NoC tables: how many clicks a model needs on a data set.",
     "train": "Train a model from a recipe.",
     "data": "Data sets on this machine: build, check, pack and look at them.",
+    "export-labels": "Labels of any readable format into another: COCO, LabelMe, YOLO, VOC, PNG masks.",
     "models": "Architectures and weights: size, licence, published NoC.",
     "download": "Fetch published weights into the cache.",
     "convert": "Turn a published .pth file into our own format.",
@@ -49,8 +50,9 @@ DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def _load(name: str) -> Any:
-    """The real command or group behind a name: imports ``clickwise.cli.<name>``."""
-    found = getattr(import_module(f"clickwise.cli.{name}"), name)
+    """The real command or group behind a name: imports ``clickwise.cli.<name>``, with ``_`` for ``-``."""
+    own = name.replace("-", "_")
+    found = getattr(import_module(f"clickwise.cli.{own}"), own)
     if isinstance(found, typer.Typer):
         return typer.main.get_command(found)
     alone = typer.Typer(add_completion=False)

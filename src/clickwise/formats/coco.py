@@ -6,7 +6,6 @@ say so and the picture is there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from clickwise.errors import DatasetError
-from clickwise.formats.files import PictureFacts, Wrong, find_file, is_number, picture_facts, read_json, refuse
+from clickwise.formats.files import (
+    PictureFacts,
+    Wrong,
+    find_file,
+    is_number,
+    json_text,
+    picture_facts,
+    read_json,
+    refuse,
+)
 from clickwise.formats.options import ReadOptions, WriteOptions
 from clickwise.formats.outlines import fill_polygon
 from clickwise.formats.records import (
@@ -281,7 +289,7 @@ def _write(labels: Labels, target: Path, options: WriteOptions, *, polygons: boo
                 | ({"attributes": dict(one.attributes)} if one.attributes else {})
             )
     content = {"images": images, "annotations": annotations, "categories": categories}
-    target.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
+    target.write_text(json_text(content), "utf-8")
 
 
 def _outline(one: LabelledObject, rings: Rings | None, options: WriteOptions) -> object:

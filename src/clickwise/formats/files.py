@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from clickwise.errors import DatasetError, ImageError
+from clickwise.errors import DatasetError, ImageError, OutputError
 from clickwise.imaging import read_header
 from clickwise.types import MaskArray, Size
 
@@ -43,6 +43,24 @@ def read_json(file: Path, name: str = "") -> Any:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(_unreadable(file, name, "JSON", error)) from None
+
+
+def json_text(content: object, indent: int | None = None) -> str:
+    """JSON on one line or indented, the same for the same content; numpy's numbers are written as numbers.
+
+    Raises OutputError for values that JSON cannot hold.
+    """
+    separators = (",", ":") if indent is None else None
+    try:
+        return json.dumps(content, ensure_ascii=False, indent=indent, separators=separators, default=_number) + "\n"
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"an attribute cannot be written as JSON ({error}); give numbers, texts, lists") from error
+
+
+def _number(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def read_yaml(file: Path, name: str = "") -> Any:

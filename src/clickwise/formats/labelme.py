@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,14 +15,14 @@ import numpy as np
 from PIL import Image
 
 from clickwise.errors import DatasetError
-from clickwise.formats.files import Wrong, bright, find_file, is_number, picture_facts, read_json, refuse
+from clickwise.formats.files import Wrong, bright, find_file, is_number, json_text, picture_facts, read_json, refuse
 from clickwise.formats.options import ReadOptions, WriteOptions
 from clickwise.formats.outlines import fill_circle, fill_polygon, rectangle
-from clickwise.formats.records import LabelledImage, LabelledObject, Labels, RunLengths, labels_of
+from clickwise.formats.records import NO_TRUTH_CLASS, LabelledImage, LabelledObject, Labels, RunLengths, labels_of
 from clickwise.formats.tracing import trace
 from clickwise.types import MaskArray, Size
 
-IGNORE_LABEL, BACKGROUND_LABEL = "__ignore__", "_background_"
+IGNORE_LABEL, BACKGROUND_LABEL = NO_TRUTH_CLASS, "_background_"
 """LabelMe's own names for regions without truth and for no object."""
 _VERSION = "5.5.0"
 """Of the file layout that is written: the first with masks, plus what followed without changing it."""
@@ -214,7 +213,7 @@ def write(labels: Labels, target: Path, options: WriteOptions) -> None:
         }
         file = target / f"{image.stem}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        file.write_text(json_text(content, indent=2), "utf-8")
 
 
 def _shapes(one: LabelledObject, number: int) -> list[dict[str, Any]]:

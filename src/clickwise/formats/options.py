@@ -23,12 +23,12 @@ class WriteOptions:
     """holes: what happens to holes where a format has none. pictures: copy the pictures, byte for byte, too.
 
     "refuse" raises; "bridge" cuts the object open by a line drawn out and back, so that clickwise reads the same mask
-    again; "fill" closes the holes.
+    again; "fill" closes the holes; None is what the format does by itself.
     """
 
-    holes: Holes = "refuse"
+    holes: Holes | None = None
     pictures: bool = False
 
     def __post_init__(self) -> None:
-        if self.holes not in get_args(Holes):
+        if self.holes is not None and self.holes not in get_args(Holes):
             raise OptionError(f"holes is {self.holes!r}; expected one of {', '.join(get_args(Holes))}")

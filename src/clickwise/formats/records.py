@@ -22,6 +22,8 @@ Colour: TypeAlias = tuple[int, int, int]
 
 UNNAMED = "object"
 """Class of objects whose file names none."""
+NO_TRUTH_CLASS = "__ignore__"
+"""Class of regions without truth whose file names none; LabelMe's own name for them."""
 
 
 @dataclass(frozen=True, slots=True)

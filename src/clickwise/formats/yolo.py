@@ -176,7 +176,7 @@ def read(place: Path, options: ReadOptions) -> Labels:
     """
     if options.images:
         found = list(_with_pictures_elsewhere(place, options.images))
-        folder = _Elsewhere(place)
+        folder: YoloFolder = _Elsewhere(place)
     else:
         folder = YoloFolder(place)
         found = [(_name(path, folder.root), path, labels_file(path)) for path in folder.pictures]

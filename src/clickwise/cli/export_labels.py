@@ -1,0 +1,70 @@
+"""``clickwise export-labels``: labels of any readable format into another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export_labels(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder with labels.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="coco, coco-polygons, labelme, yolo, voc, png-objects, png-indexed or png-binary.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="F", help="File (COCO) or folder (others).", show_default=False),
+    ],
+    source_format: Annotated[
+        str, typer.Option("--from", metavar="auto|NAME", help="Format of SOURCE; auto goes by what it holds.")
+    ] = "auto",
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Where the pictures are, if not with the labels; may be repeated."),
+    ] = None,
+    holes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="refuse|bridge|fill",
+            help="Holes where a format has none: an error, cut open by a line of no width, or closed. "
+            "[default: fill for coco-polygons, refuse for yolo]",
+        ),
+    ] = None,
+    with_pictures: Annotated[bool, typer.Option("--with-pictures", help="Copy the pictures too.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace labels that are there; other files in a folder stay.")
+    ] = False,
+) -> None:
+    """Write labels in another format: every mask and class exactly, or an error that names the formats that can.
+
+    Colours, numbers and attributes of objects that a format has no place for are left out, and told.
+    """
+    from typing import cast
+
+    from clickwise.errors import OptionError
+    from clickwise.formats.options import Holes, ReadOptions, WriteOptions
+    from clickwise.formats.registry import find_format, read_labels, write_labels
+
+    found = find_format(to)
+    options = WriteOptions(cast(Holes | None, holes), with_pictures)
+    for folder in images or []:
+        if not folder.is_dir():
+            raise OptionError(f"--images {folder} is not a folder; give the one that holds the pictures")
+    labels = read_labels(source, source_format, ReadOptions(tuple(images or [])))
+    if not labels.images:
+        raise OptionError(f"{source} lists no picture; there is nothing to write")
+    for note in write_labels(labels, output, found.name, options, overwrite=overwrite):
+        typer.echo(f"note: {note}", err=True)
+    pictures, classes = len(labels.images), len(labels.classes)
+    typer.echo(
+        f"{output}: {found.what}; {labels.object_count} object{'' if labels.object_count == 1 else 's'} in "
+        f"{pictures} picture{'' if pictures == 1 else 's'}, {classes} class{'' if classes == 1 else 'es'}"
+    )
