@@ -6,10 +6,11 @@ between one process with a batch and several that share it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from unittest import mock
 import torch
 from torch import nn
 
+from clickwise.cli.evaluate import evaluate
 from clickwise.data.datasets.pack import HeldOutObjects
 from clickwise.evaluation.ranks import Ranks
 from clickwise.models.backbones.mix_transformer import MixBlock
@@ -97,6 +99,14 @@ def validate_untrained(data_root: Path, folder: Path) -> None:
     run.close_logs()
 
 
+def evaluate_shipped(data_root: Path, file: Path) -> None:
+    """``clickwise evaluate`` on the held-out objects."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        evaluate(["clickwise-s"], "HeldOut", data_root, n_clicks=2, device="cpu", json_file=file)
+    assert bool(said.getvalue()) == Ranks.of_this_job().is_first, "one process prints"
+
+
 def read_jobs(file: Path) -> dict[str, Job]:
     return torch.load(file, weights_only=False)  # type: ignore[no-any-return]
 
@@ -106,6 +116,7 @@ def main(jobs: Path, data_root: Path, output: Path) -> None:
     for name, job in read_jobs(jobs).items():
         train(job, data_root, output / name)
     validate_untrained(data_root, output / "validated")
+    evaluate_shipped(data_root, output / "evaluated.json")
     if os.environ["RANK"] == "0":
         (output / "done").touch()
     torch.distributed.destroy_process_group()

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from little import CPU, ROWS, Net, item
-from test_processes import torchrun
 from torch import Tensor
 
 from clickwise.data.stream import FocusItem, TrainingItem
@@ -298,18 +297,6 @@ def test_the_network_sees_gates_and_windows_in_a_run(
     allowed = ["0.0" + " 1.0" * rounds for rounds in range(4)]
     assert {step.strip() for step in steps} <= set(allowed)
     assert len({step.strip() for step in steps}) > 1
-
-
-@pytest.mark.soak
-def test_two_processes_train_one_network(iglr_recipe: Recipe, pack_root: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(iglr_recipe.to_yaml())
-    torchrun(recipe, tmp_path / "run", pack_root)
-    states = [torch.load(tmp_path / "run" / name, weights_only=True) for name in ("checkpoint.pt", "checkpoint.pt.1")]
-    learned = {name for name, _ in build_model(iglr_recipe.model.architecture).named_parameters()}
-    assert states[0]["position"]["steps"] == 2
-    for name in learned:
-        assert torch.equal(states[0]["model"][name], states[1]["model"][name]), name
 
 
 def test_each_loss_sees_its_own_stage_and_truth() -> None:

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from scale_jobs import Job, train, validate_untrained
+from scale_jobs import Job, evaluate_shipped, still, train, validate_untrained
 
+from clickwise.evaluation.result import read_results
 from clickwise.recipes import get_recipe
+from clickwise.training.launch import RunOptions
+from clickwise.training.loop import Trainer
 from clickwise.training.parts.items import FocusItems, FocusPart, PointsPart
 from clickwise.training.parts.methods import IterativeClickMethod, IterativeMethod, RollingMethod
 from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase, Recipe, SchedulePart
+from clickwise.training.run_folder import RunFolder
 from clickwise.weights.load import load_model
 
 TOLERANCE = 1e-5
@@ -71,6 +75,7 @@ def alone(recipes: dict[str, Recipe], pack_root: Path, tmp_path_factory: pytest.
     for name, recipe in recipes.items():
         train(Job(recipe), pack_root, root / name)
     validate_untrained(pack_root, root / "validated")
+    evaluate_shipped(pack_root, root / "evaluated.json")
     return root
 
 
@@ -139,12 +144,6 @@ def test_a_sharded_run_cut_after_every_step_equals_an_uninterrupted_one(together
 def test_a_sharded_run_goes_on_in_one_process(
     recipes: dict[str, Recipe], together: Path, pack_root: Path, tmp_path: Path
 ) -> None:
-    from scale_jobs import still
-
-    from clickwise.training.launch import RunOptions
-    from clickwise.training.loop import Trainer
-    from clickwise.training.run_folder import RunFolder
-
     (tmp_path / "run").mkdir()
     for name in ("checkpoint.pt", "recipe.yaml"):
         (tmp_path / "run" / name).write_bytes((together / "sharded" / name).read_bytes())
@@ -161,6 +160,12 @@ def test_shared_validation_gives_the_numbers_of_one_process(alone: Path, togethe
     [ours], [theirs] = records(together / "validated"), records(alone / "validated")
     assert {name for name in ours if name.startswith("val/")} >= {"val/noc90", "val/iou@1", "val/iou@2"}
     assert ours == theirs
+
+
+def test_evaluation_over_processes_is_that_of_one(alone: Path, together: Path) -> None:
+    [ours], [theirs] = (read_results(root / "evaluated.json") for root in (together, alone))
+    assert ours.objects == theirs.objects
+    assert (ours.processes, theirs.processes) == (2, 1)
 
 
 @pytest.mark.parametrize("name", METHODS)

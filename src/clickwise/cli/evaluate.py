@@ -77,6 +77,7 @@ def evaluate(
     from clickwise.evaluation.campaign import open_datasets, planned, run_all
     from clickwise.evaluation.config import read_config
     from clickwise.evaluation.protocol import EvaluationProtocol
+    from clickwise.evaluation.ranks import device_of_rank, joined_ranks
     from clickwise.evaluation.result import write_results
 
     chain_options = {
@@ -109,12 +110,18 @@ def evaluate(
         open_datasets(datasets, data_root, machine.paths),
         protocol,
         architecture=architecture,
-        device=str(resolve_device(device)),
+        device=device_of_rank(str(resolve_device(device))),
     )
     command = _command(given)
-    results = run_all(tasks, command, say=typer.echo, processes=processes, plots=plots)
-    if json_file is not None:
-        write_results(json_file, results, command)
+    with joined_ranks() as ranks:
+        say, pictures = (typer.echo, plots) if ranks.is_first else (_nobody, None)
+        results = run_all(tasks, command, say=say, processes=processes, ranks=ranks, plots=pictures)
+        if json_file is not None and ranks.is_first:
+            write_results(json_file, results, command)
+
+
+def _nobody(_text: str) -> None:
+    """What another process than the first says."""
 
 
 def _check_outputs(json_file: Path | None, plots: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,14 @@ from clickwise.errors import OptionError
 
 if TYPE_CHECKING:
     from clickwise.training.recipe import Recipe
+
+
+class Strategy(str, Enum):
+    """How several processes share a network."""
+
+    AUTO = "auto"
+    DDP = "ddp"
+    FSDP = "fsdp"
 
 
 def train(
@@ -37,6 +46,14 @@ def train(
     device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option("--devices", min=1, help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start each with torchrun.")] = 1,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(help="Several processes: ddp (each holds all weights) or fsdp (each a slice); auto is ddp."),
+    ] = Strategy.AUTO,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="NAME", help="Log there too: wandb, mlflow, trackio. TensorBoard is always on."),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare pictures.")] = 1,
     checkpoint_every: Annotated[float, typer.Option("--checkpoint-every", min=1, help="Seconds.")] = 120.0,
     stop_after: Annotated[
@@ -70,6 +87,8 @@ def train(
         checkpoint_every_s=checkpoint_every,
         stop_after_s=stop_after,
         config=config,
+        strategy=strategy.value,
+        loggers=tuple(log or ()),
     )
     trainer = Trainer(chosen, folder, options)
     weights = trainer.run(resume=resume)

@@ -15,6 +15,7 @@ from clickwise.data.sample import Dataset
 from clickwise.errors import OptionError
 from clickwise.evaluation.plots import plot_curves, plot_worst
 from clickwise.evaluation.protocol import EvaluationProtocol
+from clickwise.evaluation.ranks import Ranks
 from clickwise.evaluation.report import Table, remainder
 from clickwise.evaluation.result import EvaluationResult
 from clickwise.evaluation.runner import Job, Unit, checked_units, run
@@ -86,10 +87,12 @@ def run_all(
     *,
     say: Callable[[str], None],
     processes: int = 1,
+    ranks: Ranks | None = None,
     plots: Path | None = None,
 ) -> list[EvaluationResult]:
     """Evaluate all tasks, saying each row of the table as soon as it is known; ``command`` leads here again.
 
+    ranks: processes that run already and all call this; see `clickwise.evaluation.runner.run`.
     plots: a folder for the curves, the worst objects of each row, and the table with its protocol.
     """
     printed: list[str] = []
@@ -104,7 +107,8 @@ def run_all(
     for model in dict.fromkeys(str(t.job.model) for t in tasks):
         rows = [t for t in tasks if t.job.model == model]
         for task, predictor in zip(rows, _predictors(rows), strict=True):
-            result = run(task.job, predictor, task.units, processes=processes, progress=True)
+            watched = ranks is None or ranks.is_first
+            result = run(task.job, predictor, task.units, processes=processes, ranks=ranks, progress=watched)
             results.append(result)
             tell(table.row(result))
             if plots is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +48,30 @@ class Ranks:
         found: list[Any] = [None] * self.world
         dist.all_gather_object(found, value)
         return found
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """The processes that torchrun (or SLURM with its variables) started, connected as long as the block lasts.
+
+    A command that was started alone, or whose processes are connected already, stays as it is.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ or dist.is_initialized():
+        yield Ranks.of_this_job()
+        return
+    dist.init_process_group("gloo")  # only results are exchanged, as objects
+    try:
+        yield Ranks.of_this_job()
+    finally:
+        dist.destroy_process_group()
+
+
+def device_of_rank(device: str) -> str:
+    """The GPU of this process among those of its machine, for plain "cuda"; any other device is what it was."""
+    local = os.environ.get("LOCAL_RANK")
+    if device != "cuda" or local is None or not torch.cuda.is_available():
+        return device
+    return f"cuda:{int(local) % torch.cuda.device_count()}"
 
 
 def _device() -> torch.device:
