@@ -56,7 +56,8 @@ def raising(error: BaseException) -> Fake:
 
 @pytest.mark.parametrize("name", sorted(frame.COMMANDS))
 def test_every_command_loads_and_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    function = getattr(import_module(f"clickwise.cli.{name}"), name)
+    own = name.replace("-", "_")
+    function = getattr(import_module(f"clickwise.cli.{own}"), own)
     assert function.__doc__
     assert frame.main([name, "--help"]) == 0
     assert name in capsys.readouterr().out

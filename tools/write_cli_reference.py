@@ -29,7 +29,8 @@ def reference() -> str:
 
 def sections(name: str, summary: str) -> Iterator[str]:
     """One section for a command, one per sub-command for a group."""
-    found = getattr(import_module(f"clickwise.cli.{name}"), name)
+    own = name.replace("-", "_")
+    found = getattr(import_module(f"clickwise.cli.{own}"), own)
     if not isinstance(found, typer.Typer):
         yield section(name, summary, found)
         return

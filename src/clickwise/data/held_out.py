@@ -29,14 +29,28 @@ def held_out_indices(dataset: Dataset) -> NDArray[np.int64]:
 class HeldOutOf:
     """One object each of some held-out samples of some data sets, as a data set to evaluate on.
 
+    everything: choose among all samples, for sets of which nothing is trained on.
+
     pictures: so many of all sets together, or as many as there are; they and their objects are decided by checksums of
     the names, so the choice is the same on every machine. Only objects without a parent count, and only those of at
     least ``smallest_area`` pixels.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], name: str, *, pictures: int, smallest_area: int = 100) -> None:
+    def __init__(
+        self,
+        datasets: Sequence[Dataset],
+        name: str,
+        *,
+        pictures: int,
+        smallest_area: int = 100,
+        everything: bool = False,
+    ) -> None:
         self.name = name
-        places = [(dataset, int(index)) for dataset in datasets for index in held_out_indices(dataset)]
+        places = [
+            (dataset, int(index))
+            for dataset in datasets
+            for index in (range(len(dataset)) if everything else held_out_indices(dataset))
+        ]
         places.sort(key=lambda place: _checksum(place[0].sample_ids[place[1]][::-1]))
         self.chosen: list[tuple[Dataset, int, int]] = []
         for dataset, index in places:

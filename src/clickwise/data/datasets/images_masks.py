@@ -27,7 +27,7 @@ from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.formats.indexed import read_indices
-from clickwise.imaging import LoadedImage
+from clickwise.imaging import LoadedImage, read_header
 from clickwise.types import MaskArray
 
 NO_TRUTH = 255
@@ -111,8 +111,9 @@ class ImagesMasks:
         indices = read_indices(path)
         if indices is None:
             is_object, ignored = split_grey(load_labels(path, image, self.name), path, self.name)
-            return [is_object], ignored
-        values = lay_on(indices, 1, path, image, self.name)
+            # A file with nothing but "no truth" is no object, unlike one with nothing at all.
+            return [is_object] if is_object.any() or not ignored.any() else [], ignored
+        values = lay_on(indices, read_header(path).orientation, path, image, self.name)
         present = [value for value in np.unique(values).tolist() if value not in (0, NO_TRUTH)]
         return [np.asarray(values == value) for value in present], np.asarray(values == NO_TRUTH)
 

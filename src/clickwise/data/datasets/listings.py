@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import ObjectRef, Sample
@@ -83,17 +82,6 @@ def check_probability(value: float, option: str, dataset: str) -> float:
     if not 0 <= value <= 1:
         raise DatasetError(f"{dataset}: option {option} is {value}; expected a probability from 0 to 1")
     return value
-
-
-def palette_indices(path: Path, dataset: str) -> NDArray[np.uint8] | None:
-    """(H, W) indices of a picture with a palette, as stored; None for other kinds. DatasetError when it is damaged."""
-    try:
-        with Image.open(path) as image:
-            if image.mode == "P":
-                return np.asarray(image)
-    except Exception:  # decoders raise whatever they like; below is said what is wrong
-        raster(path, dataset)
-    return None
 
 
 def raster(path: Path, dataset: str) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,8 +17,6 @@ from clickwise.data.datasets.listings import (
     labelled_sample,
     need_files,
     need_size,
-    palette_indices,
-    raster,
     read_names,
     root_with,
 )
@@ -26,20 +24,19 @@ from clickwise.data.datasets.safe_pickle import read_pickle
 from clickwise.data.findings import Report
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.voc import VOID, palette_labels
 from clickwise.imaging import voc_palette
 
 Labels = Literal["index", "grey"]
 
-_VOID_INDEX, _VOID_GREY = 255, 220
+_VOID_INDEX, _VOID_GREY = VOID, 220
 """Boundary, without truth: its place in the palette, and what the grey conversion makes of its colour."""
-_VOID_COLOUR = (224, 224, 192)
 _INNER_FOLDERS = ("VOC2012", "VOCdevkit/VOC2012")
 
 
 def grey_levels() -> NDArray[np.uint8]:
     """(256,) grey level of each palette entry, as OpenCV converts colours; not injective (1 and 16 give 38)."""
     palette = voc_palette()
-    palette[_VOID_INDEX] = _VOID_COLOUR
     return np.asarray(cv2.cvtColor(palette[:, None], cv2.COLOR_RGB2GRAY)[:, 0], dtype=np.uint8)
 
 
@@ -115,25 +112,8 @@ class PascalVoc:
     def _labels(self, picture: str) -> NDArray[np.uint8]:
         """(H, W) labels by the chosen rule."""
         path = self._mask_file(picture)
-        labels = palette_indices(path, self.name)
-        if labels is None:
-            values = raster(path, self.name)
-            labels = values.astype(np.uint8) if values.ndim == 2 else self._from_colours(values[:, :, :3], path)
+        labels = palette_labels(path, self.name)
         return grey_levels()[labels] if self.is_grey else labels
-
-    def _from_colours(self, colours: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-        """Palette indices of a mask that some tool has saved in colour."""
-        palette = voc_palette()
-        palette[_VOID_INDEX] = _VOID_COLOUR
-        codes, inverse = np.unique(_codes(colours), return_inverse=True)
-        of_code = {int(code): index for index, code in enumerate(_codes(palette[None])[0])}
-        unknown = [int(code) for code in codes if int(code) not in of_code]
-        if unknown:
-            colour = unknown[0] >> 16, unknown[0] >> 8 & 255, unknown[0] & 255
-            raise DatasetError(
-                f"{self.name}: {path} holds the colour {colour}, which has no meaning; rule: the palette of Pascal VOC"
-            )
-        return np.array([of_code[int(code)] for code in codes], dtype=np.uint8)[inverse.reshape(colours.shape[:2])]
 
     def _single_objects(self, report: Report | None) -> list[tuple[str, int]]:
         """(picture, label) of RITM's list; with indices, each entry gives the indices of its grey level that occur."""
@@ -168,9 +148,3 @@ class PascalVoc:
                 )
             rows += [(number, index) for index in found]
         return {"found": np.array(rows, dtype=np.int32).reshape(-1, 2)}
-
-
-def _codes(colours: NDArray[Any]) -> NDArray[np.int64]:
-    """One number per RGB colour."""
-    wide = colours.astype(np.int64)
-    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
