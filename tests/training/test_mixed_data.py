@@ -64,6 +64,10 @@ def test_what_is_validated_on(pack_root: Path, folder: Path, tiny_recipe: Recipe
     found = validation_set(named.data, places, 10)
     assert found is not None
     assert len(found) == 8
+    fewer = validation_set(named.data, places, 3)
+    assert fewer is not None
+    assert list(fewer.sample_ids) == list(found.sample_ids)[:3], "the same ones, however many"
+    assert all(len(fewer.load(i).objects) == 1 for i in range(3))
 
 
 def test_config_yml_names_the_folder_of_a_set(folder: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -121,7 +121,8 @@ def validation_set(data: Part, places: Places, pictures: int) -> Dataset | None:
         return HeldOutOf([read_pictures(places.root / data.folder, split="val")], "held out", pictures=pictures)
     assert isinstance(data, MixedData)
     if data.validation is not None:
-        return open_dataset(data.validation, places.root, places.by_key)
+        named = open_dataset(data.validation, places.root, places.by_key)
+        return HeldOutOf([named], named.name, pictures=pictures, everything=True)
     held_out = [_opened(part, places) for part in data.sets if part.hold_out]
     found = HeldOutOf(held_out, "held out", pictures=pictures)
     return found if len(found) else None

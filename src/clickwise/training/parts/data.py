@@ -36,7 +36,7 @@ class MixedData(Part):
     """Data sets drawn by weight.
 
     duplicate_iou: of two objects in a picture that overlap by more, one is left out. validation: a data set to validate
-    on; None = what the sets hold out.
+    on, of which as many pictures are taken as ``validation.pictures`` says, one object each; None = what the sets hold out.
     """
 
     name: Literal["sets"] = "sets"
