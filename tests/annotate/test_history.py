@@ -112,6 +112,8 @@ def test_harmless_means_that_the_order_does_not_matter(seed: int) -> None:
     first, second = history.act(document, one), history.act(document, other)
     if any(isinstance(action, actions.CutOthers | actions.Together) for action in (one, other)):
         return  # they change what they find: order matters, and both orders are right
+    if first.change.is_empty or second.change.is_empty:
+        return  # never stored
     if first.change.created and second.change.created:
         return  # ids are given in order of arrival
     after = history.apply(document, first)
@@ -119,16 +121,13 @@ def test_harmless_means_that_the_order_does_not_matter(seed: int) -> None:
         late = history.act(after, other)
     except ProjectError:
         return  # the object is gone: refused
-    if history.conflict(late, [first]) or not (first.change.touched or second.change.touched):
+    if history.conflict(late, [first]):
         return
-    early = history.apply(history.apply(document, second), _again(history.apply(document, second), one))
+    before = history.apply(document, second)
+    early = history.apply(before, history.act(before, one))
     assert {item.object_id: item for item in history.apply(after, late).objects} == {
         item.object_id: item for item in early.objects
     }
-
-
-def _again(document: ImageDocument, action: actions.Action) -> Event:
-    return history.act(document, action)
 
 
 def test_an_object_number_is_never_given_twice() -> None:

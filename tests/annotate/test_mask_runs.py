@@ -12,12 +12,13 @@ from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.errors import MaskError
 from clickwise.formats.run_lengths import decode_counts
 
-SIDES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=40)
+SIDES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=24)
 MASKS = SIDES.flatmap(lambda shape: arrays.arrays(bool, shape))
 PAIRS = SIDES.flatmap(lambda shape: st.tuples(arrays.arrays(bool, shape), arrays.arrays(bool, shape)))
 
 
 @given(MASKS)
+@settings(max_examples=50, deadline=None)
 def test_there_and_back(mask: np.ndarray) -> None:
     runs = MaskRuns.of(mask)
     assert np.array_equal(runs.array(), mask)
@@ -27,13 +28,14 @@ def test_there_and_back(mask: np.ndarray) -> None:
 
 
 @given(MASKS)
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_text_is_that_of_pycocotools(mask: np.ndarray) -> None:
     coco = pytest.importorskip("pycocotools.mask")
     assert MaskRuns.of(mask).counts == coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
 
 
 @given(PAIRS)
+@settings(max_examples=50, deadline=None)
 def test_set_operations(pair: tuple[np.ndarray, np.ndarray]) -> None:
     a, b = pair
     first, second = MaskRuns.of(a), MaskRuns.of(b)
@@ -44,6 +46,7 @@ def test_set_operations(pair: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 @given(MASKS, st.data())
+@settings(max_examples=50, deadline=None)
 def test_box_and_crop(mask: np.ndarray, data: st.DataObject) -> None:
     runs = MaskRuns.of(mask)
     height, width = mask.shape

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from clickwise.annotate.classes import Colour
 from clickwise.annotate.document import Content, MaskObject, Stroke
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.overlap import cut_others
 from clickwise.clicks.click import Click
 from clickwise.errors import MaskError, ProjectError
+from clickwise.formats.records import Colour
 from clickwise.types import Size
 
 _MOST_LETTERS = 200

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, overload
+from typing import overload
 
 from clickwise.errors import ProjectError
-
-Colour: TypeAlias = tuple[int, int, int]
-"""(R, G, B), 0..255."""
+from clickwise.formats.records import Colour
 
 DIGIT_KEYS = "1234567890"
 """Keys in the order in which new classes get them."""

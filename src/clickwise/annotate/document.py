@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from clickwise.annotate.classes import ClassList, Colour
+from clickwise.annotate.classes import ClassList
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.clicks.click import Click
 from clickwise.errors import InputError, ProjectError
+from clickwise.formats.records import Colour
 from clickwise.types import Size
 
 MAX_STROKE_POINTS = 100_000
@@ -128,7 +129,8 @@ class ImageEntry:
     """A picture as the list of a project shows it, without its objects.
 
     image_id: opaque; the only name by which anybody outside asks for it.
-    path: where the file lay when it was added; ``size`` is (height, width) of the upright picture.
+    name: relative, with ``/``; what label files call it. path: where the file lies, absolute.
+    size: (height, width) of the upright picture. orientation: EXIF number 1..8 of the file.
     sha256, file_bytes: of the file's content; "" and 0 while unknown.
     trouble: why it cannot be opened, "" when it can.
     """
@@ -137,6 +139,7 @@ class ImageEntry:
     name: str
     path: str
     size: Size
+    orientation: int = 1
     file_bytes: int = 0
     sha256: str = ""
     trouble: str = ""
@@ -167,28 +170,6 @@ class Project:
     def unfinished(self) -> Iterator[ImageEntry]:
         """Pictures that are left to do, in order."""
         return (entry for entry in self.images if not entry.finished and not entry.trouble)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledObject:
-    """An object as label files know it."""
-
-    class_name: str
-    colour: Colour
-    mask: MaskRuns
-    object_id: int
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledImage:
-    """A picture with its objects, lowest first. size: (height, width) upright."""
-
-    name: str
-    path: str
-    size: Size
-    objects: tuple[LabelledObject, ...]
-    finished: bool = False
 
 
 def _ids(order: tuple[int, ...]) -> str:

@@ -70,7 +70,7 @@ def apply(document: ImageDocument, event: Event) -> ImageDocument:
     """The document after an event. ProjectError when the event is not the next one of this document."""
     if event.version != document.version + 1:
         raise ProjectError(f"event {event.version} cannot follow version {document.version}; events come in order")
-    undoable, redoable = stacks(document.undoable, document.redoable, event.kind, event.target)
+    undoable, redoable = stacks(document.undoable, document.redoable, [(event.kind, event.target)])
     return replace(
         document,
         version=event.version,
@@ -89,16 +89,20 @@ def replay(document: ImageDocument, events: Iterable[Event]) -> ImageDocument:
 
 
 def stacks(
-    undoable: tuple[int, ...], redoable: tuple[int, ...], kind: str, target: int
+    undoable: tuple[int, ...], redoable: tuple[int, ...], steps: Iterable[tuple[str, int]]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What can be undone and redone after an event."""
-    if kind == DO:
-        return (*undoable, target), ()
-    taken, given = (undoable, redoable) if kind == UNDO else (redoable, undoable)
-    if taken[-1:] != (target,):
-        raise ProjectError(f"the history wants to {kind} event {target}, which is not next; the project is damaged")
-    taken, given = taken[:-1], (*given, target)
-    return (taken, given) if kind == UNDO else (given, taken)
+    """What can be undone and redone after steps of (kind, target), starting from these."""
+    done, undone = list(undoable), list(redoable)
+    for kind, target in steps:
+        if kind == DO:
+            done.append(target)
+            undone.clear()
+            continue
+        taken, given = (done, undone) if kind == UNDO else (undone, done)
+        if not taken or taken[-1] != target:
+            raise ProjectError(f"the history wants to {kind} event {target}, which is not next; the project is damaged")
+        given.append(taken.pop())
+    return tuple(done), tuple(undone)
 
 
 def conflict(ours: Event, missed: Iterable[Event]) -> str:

@@ -1,0 +1,352 @@
+"""A project in its database: every event is on the disk before it counts as done.
+
+One `ProjectStore` serves any number of threads, and any number of processes may open the same project.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from clickwise.annotate import class_rows, history, rows, shelf, tables
+from clickwise.annotate.actions import Action
+from clickwise.annotate.classes import ClassList
+from clickwise.annotate.database import open_database, place_name, reading, speaking, sqlite_file, writing
+from clickwise.annotate.document import ImageDocument, ImageEntry, Progress, Project
+from clickwise.annotate.history import Event
+from clickwise.annotate.pictures import find_pictures, look_at
+from clickwise.errors import ConflictError, ProjectError
+from clickwise.formats.records import LabelClass, LabelledImage, LabelledObject, Labels, RunLengths, labels_of
+
+# isort: split
+from sqlalchemy import Connection, select
+
+_READERS = 4
+"""Files looked at side by side; more do not help one disk."""
+_KEPT_DOCUMENTS = 64
+_LONGEST_TOKEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an action.
+
+    document: the newest one. event: what was stored, None when the action changed nothing.
+    news: all events since the version that the user saw, the own one last: what the user's page has to follow.
+    """
+
+    document: ImageDocument
+    event: Event | None
+    news: tuple[Event, ...]
+
+
+class ProjectStore:
+    """A project. Open it with `open`; all methods may be called from any thread.
+
+    Raises ProjectError when the database fails; what a method returned before is stored.
+    """
+
+    def __init__(self, place: str | os.PathLike[str], create: bool = True, name: str = "") -> None:
+        self.place = place_name(place)
+        file = sqlite_file(place)
+        self._home = file.parent if file else None
+        self._engine = open_database(place, create, name or (self._home.name if self._home else ""))
+        self._writer = threading.Lock()
+        self._kept: OrderedDict[str, ImageDocument] = OrderedDict()
+        self._keeper = threading.Lock()
+
+    @classmethod
+    def open(cls, place: str | os.PathLike[str], *, create: bool = True, name: str = "") -> ProjectStore:
+        """The project in a folder, a file, or a database by its URL; made when it is not there, unless told not to.
+
+        Raises ProjectError, and leaves the file as it is, when it is damaged, newer than this program or no project.
+        """
+        return cls(place, create, name)
+
+    def close(self) -> None:
+        """Let go of the database. Nothing is saved here: everything is already."""
+        self._engine.dispose()
+
+    def __enter__(self) -> ProjectStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Pictures
+
+    def add_images(
+        self, places: Iterable[str | os.PathLike[str]], on_progress: Callable[[int, int], None] | None = None
+    ) -> tuple[ImageEntry, ...]:
+        """Add the pictures in these files and folders, in order; those that are known are not added twice.
+
+        A file that cannot be opened is added with its `ImageEntry.trouble` and stops nobody. on_progress: told of
+        (files looked at, files to look at). Returns the entries of all given pictures.
+        """
+        found = find_pictures(places)
+        with self._reading() as connection:
+            known = shelf.known_files(connection)
+        fresh = [(path, name) for path, name in found if not self._is_known(path, known)]
+        with ThreadPoolExecutor(_READERS) as readers:
+            looked = []
+            for file in readers.map(lambda item: look_at(*item), fresh):
+                looked.append(file)
+                if on_progress is not None:
+                    on_progress(len(looked), len(fresh))
+        with self._writing() as connection:
+            names = set(connection.execute(select(tables.images.c.name)).scalars())
+            for file in looked:
+                shelf.shelve(connection, file, self._home, names)
+            by_path = {entry.path: entry for entry in shelf.entries(connection, self._home)}
+        self._forget()
+        return tuple(by_path[os.path.normpath(path)] for path, _ in found)
+
+    def images(
+        self, *, unfinished_only: bool = False, offset: int = 0, limit: int | None = None
+    ) -> tuple[ImageEntry, ...]:
+        """Pictures in their order, without their objects; unfinished_only leaves out finished and broken ones."""
+        with self._reading() as connection:
+            which = shelf.to_do() if unfinished_only else None
+            return shelf.entries(connection, self._home, which=which, offset=offset, limit=limit)
+
+    def image(self, image_id: str) -> ImageEntry:
+        """One picture. ProjectError when there is none of that id."""
+        with self._reading() as connection:
+            return shelf.one_entry(connection, image_id, self._home)
+
+    def next_unfinished(self, image_id: str) -> str | None:
+        """The picture to do after this one, from the first again at the end; None when all others are done."""
+        with self._reading() as connection:
+            return shelf.next_to_do(connection, image_id)
+
+    def progress(self) -> Progress:
+        """How many pictures are finished, started, broken, and how many objects there are."""
+        with self._reading() as connection:
+            return shelf.count(connection)
+
+    def project(self) -> Project:
+        """Name, classes and pictures at one moment."""
+        with self._reading() as connection:
+            name = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "project_name")).scalar()
+            return Project(name or "", class_rows.read_classes(connection), shelf.entries(connection, self._home))
+
+    # Documents and their history
+
+    def document(self, image_id: str) -> ImageDocument:
+        """The newest document of a picture. ProjectError when there is none of that id."""
+        with self._reading() as connection:
+            return self._newest(connection, image_id)
+
+    def events(self, image_id: str, after: int = 0) -> tuple[Event, ...]:
+        """A picture's events behind a version, in order: what another user's page has to follow."""
+        with self._reading() as connection:
+            size = shelf.one_entry(connection, image_id, self._home).size
+            return tuple(rows.read_events(connection, image_id, size, after))
+
+    def record(
+        self, image_id: str, action: Action, *, base_version: int | None = None, author: str = "", token: str = ""
+    ) -> Recorded:
+        """Do something to a picture; when this returns, it is on the disk.
+
+        base_version: version that the user saw, None = the newest. If others stored events since, harmless ones are
+        passed over and others raise ConflictError (see `history.conflict`). token: the client's own name for this
+        action; sent again, it is not done again. ProjectError, MaskError or ClickError when the action does not fit;
+        nothing is stored then.
+        """
+        return self._store(image_id, lambda document, _: history.act(document, action), base_version, author, token)
+
+    def undo(self, image_id: str, *, base_version: int | None = None, author: str = "", token: str = "") -> Recorded:
+        """Take back the last event that is not taken back yet; arguments and errors as `record`."""
+
+        def step(document: ImageDocument, connection: Connection) -> Event:
+            return history.undo(document, self._last(connection, document, document.undoable, history.UNDO))
+
+        return self._store(image_id, step, base_version, author, token)
+
+    def redo(self, image_id: str, *, base_version: int | None = None, author: str = "", token: str = "") -> Recorded:
+        """Do again what was taken back last; arguments and errors as `record`."""
+
+        def step(document: ImageDocument, connection: Connection) -> Event:
+            return history.redo(document, self._last(connection, document, document.redoable, history.REDO))
+
+        return self._store(image_id, step, base_version, author, token)
+
+    def _store(
+        self,
+        image_id: str,
+        step: Callable[[ImageDocument, Connection], Event],
+        base: int | None,
+        author: str,
+        token: str,
+    ) -> Recorded:
+        if len(token) > _LONGEST_TOKEN:
+            raise ProjectError(f"token has {len(token)} letters; expected at most {_LONGEST_TOKEN}")
+        with self._writing() as connection:
+            document = self._newest(connection, image_id, lock=True)
+            if 0 in document.size:
+                raise ProjectError(f"picture {image_id} cannot be opened, so nothing can be labelled in it")
+            base = document.version if base is None else base
+            if not 0 <= base <= document.version:
+                raise ProjectError(
+                    f"version {base} of picture {image_id} is not there; the newest is {document.version}"
+                )
+            missed = rows.read_events(connection, image_id, document.size, base) if base < document.version else []
+            done = self._done_before(connection, document, token)
+            if done is not None:
+                return Recorded(document, done, tuple(missed))
+            event = _agreed(document, lambda: step(document, connection), missed, base)
+            if event.change.is_empty:
+                return Recorded(document, None, tuple(missed))
+            class_rows.need_classes(event, class_rows.read_classes(connection))
+            event = replace(event, author=author, time=time.time(), token=token)
+            document = rows.write_event(connection, document, event)
+        self._keep(document)
+        return Recorded(document, event, (*missed, event))
+
+    @staticmethod
+    def _last(connection: Connection, document: ImageDocument, versions: tuple[int, ...], what: str) -> Event:
+        if not versions:
+            raise ProjectError(f"there is nothing to {what}")
+        return rows.read_events(connection, document.image_id, document.size, only=versions[-1])[0]
+
+    @staticmethod
+    def _done_before(connection: Connection, document: ImageDocument, token: str) -> Event | None:
+        if not token:
+            return None
+        table = tables.events
+        mine = (table.c.image_id == document.image_id, table.c.token == token)
+        version = connection.execute(select(table.c.version).where(*mine)).scalar()
+        if version is None:
+            return None
+        return rows.read_events(connection, document.image_id, document.size, only=version)[0]
+
+    # Classes
+
+    def classes(self) -> tuple[ClassList, int]:
+        """The classes and their version."""
+        with self._reading() as connection:
+            return class_rows.read_classes(connection), class_rows.read_version(connection)
+
+    def set_classes(self, classes: ClassList, *, base_version: int | None = None, author: str = "") -> int:
+        """Store other classes; gives their version. What they were is kept in the table class_changes.
+
+        ConflictError when somebody changed them since ``base_version``; ProjectError when a class of an object would
+        be gone or retired, or none would be left.
+        """
+        with self._writing() as connection:
+            return class_rows.write_classes(connection, classes, base_version, author)
+
+    # Out and checked
+
+    def labels(self, *, finished_only: bool = False) -> Labels:
+        """Everything that label files can hold, hidden objects too; see `clickwise.formats`."""
+        images = self.labelled_images(finished_only=finished_only)
+        offered = [LabelClass(item.name, item.colour) for item in self.classes()[0].offered]
+        return labels_of(tuple(images), tuple(offered))
+
+    def labelled_images(self, *, finished_only: bool = False) -> Iterator[LabelledImage]:
+        """The pictures of `labels`, one at a time; broken ones are left out."""
+        classes, _ = self.classes()
+        for entry in self.images():
+            if 0 in entry.size or (finished_only and not entry.finished):
+                continue
+            yield _labelled(entry, self.document(entry.image_id), classes)
+
+    def check(self) -> list[str]:
+        """What is wrong with the project, each in a line: every history is replayed and compared. Empty when sound."""
+        wrong = []
+        for entry in self.images():
+            try:
+                with self._reading() as connection:
+                    stored = rows.read_document(connection, entry.image_id)
+                    events = rows.read_events(connection, entry.image_id, stored.size)
+                if history.replay(ImageDocument(entry.image_id, stored.size), events) != stored:
+                    wrong.append(f"{entry.name}: its objects are not what its history leads to")
+            except ProjectError as error:
+                wrong.append(f"{entry.name}: {error}")
+        return wrong
+
+    # Inside
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with speaking(self.place), reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        # One writer at a time waits here in order; between processes the database makes them wait.
+        with self._writer, speaking(self.place), writing(self._engine) as connection:
+            yield connection
+
+    def _newest(self, connection: Connection, image_id: str, lock: bool = False) -> ImageDocument:
+        table = tables.images
+        query = select(table.c.version, table.c.height, table.c.width).where(table.c.image_id == image_id)
+        row = connection.execute(query.with_for_update() if lock else query).first()
+        with self._keeper:
+            kept = self._kept.get(image_id)
+        if kept is not None and row is not None and (kept.version, *kept.size) == tuple(row):
+            return kept
+        document = rows.read_document(connection, image_id)
+        if not lock:  # inside a writing transaction nothing is certain yet
+            self._keep(document)
+        return document
+
+    def _keep(self, document: ImageDocument) -> None:
+        with self._keeper:
+            kept = self._kept.get(document.image_id)
+            if kept is None or kept.version <= document.version:
+                self._kept[document.image_id] = document
+            self._kept.move_to_end(document.image_id)
+            while len(self._kept) > _KEPT_DOCUMENTS:
+                self._kept.popitem(last=False)
+
+    def _forget(self) -> None:
+        with self._keeper:
+            self._kept.clear()
+
+    def _is_known(self, path: Path, known: dict[str, tuple[int, float]]) -> bool:
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return known.get(shelf.stored_path(path, self._home)) == (status.st_size, status.st_mtime)
+
+
+def _agreed(document: ImageDocument, step: Callable[[], Event], missed: list[Event], base: int) -> Event:
+    """The event of a step, or ConflictError when it does not go together with what its user had not seen."""
+    try:
+        event = step()
+    except ConflictError:
+        raise
+    except ProjectError as error:
+        if missed:  # what it names may have gone meanwhile
+            raise history.refuse(str(error), base, document.version) from error
+        raise
+    reason = ""
+    if missed:
+        reason = history.conflict(event, missed) if event.kind == history.DO else "the picture was changed meanwhile"
+    if reason:
+        raise history.refuse(reason, base, document.version)
+    return event
+
+
+def _labelled(entry: ImageEntry, document: ImageDocument, classes: ClassList) -> LabelledImage:
+    objects = []
+    for item in document.objects:
+        kind = classes.get(item.class_id)
+        attributes = {"name": item.name} if item.name else {}
+        mask = RunLengths(item.mask.size, item.mask.counts)
+        objects.append(LabelledObject(kind.name, mask, attributes=attributes))
+    height, width = entry.size
+    return LabelledImage(entry.name, height, width, tuple(objects), entry.orientation, Path(entry.path))

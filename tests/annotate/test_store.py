@@ -1,0 +1,378 @@
+"""A project in its database: what is stored comes back, several users get along, nothing damaged is opened."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import blob, random_action
+from PIL import Image
+
+from clickwise.annotate import actions, database
+from clickwise.annotate.store import ProjectStore
+from clickwise.clicks.click import Click
+from clickwise.errors import ConflictError, ImageError, ProjectError
+
+WIDTH, HEIGHT = 32, 24
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("b10.png", "b2.png", "more/b2.png"):
+        Image.fromarray(rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)).save(folder / name)
+    (folder / "broken.png").write_bytes(b"\x89PNG not really")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "project"
+
+
+def started(place: Path, photos: Path) -> tuple[ProjectStore, str]:
+    store = ProjectStore.open(place)
+    store.add_images([photos / "b2.png"])
+    return store, store.images()[0].image_id
+
+
+def scribble(store: ProjectStore, image_id: str, steps: int, seed: int = 0) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        document = store.document(image_id)
+        roll = rng.random()
+        if roll < 0.2 and document.undoable:
+            store.undo(image_id)
+        elif roll < 0.3 and document.redoable:
+            store.redo(image_id)
+        else:
+            store.record(image_id, random_action(rng, document, classes=1))
+
+
+def test_reopening_brings_back_pictures_objects_clicks_and_history(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    scribble(store, image_id, 40)
+    document, entry, events = store.document(image_id), store.image(image_id), store.events(image_id)
+    store.close()
+    with ProjectStore.open(place, create=False) as again:
+        assert again.document(image_id) == document
+        assert again.image(image_id) == entry
+        assert again.events(image_id) == events
+        assert again.check() == []
+        while again.document(image_id).undoable:
+            again.undo(image_id)
+        assert again.document(image_id).objects == ()
+        again.redo(image_id)
+
+
+def test_pictures_are_listed_as_people_count_and_bad_ones_stop_nobody(place: Path, photos: Path) -> None:
+    with ProjectStore.open(place) as store:
+        seen: list[tuple[int, int]] = []
+        store.add_images([photos], on_progress=lambda done, total: seen.append((done, total)))
+        assert [entry.name for entry in store.images()] == ["b2.png", "b10.png", "broken.png", "more/b2.png"]
+        assert seen[-1] == (4, 4)
+        bad = store.images()[2]
+        assert "broken.png" in bad.trouble
+        assert "\n" not in bad.trouble
+        assert len({entry.image_id for entry in store.images()}) == 4
+        assert [e.name for e in store.images(unfinished_only=True)] == ["b2.png", "b10.png", "more/b2.png"]
+        assert [e.name for e in store.images(offset=1, limit=2)] == ["b10.png", "broken.png"]
+        with pytest.raises(ProjectError, match="cannot be opened"):
+            store.record(bad.image_id, actions.Finish())
+        seen.clear()
+        assert store.add_images([photos / "b2.png", photos]) == (
+            *store.images()[:1],
+            *store.images()[1:],
+        )
+        assert len(seen) == 0, "known files are not looked at again"
+        with pytest.raises(ImageError, match="does not exist"):
+            store.add_images([photos / "nowhere"])
+
+
+def test_progress_and_the_next_one_to_do(place: Path, photos: Path) -> None:
+    with ProjectStore.open(place) as store:
+        store.add_images([photos])
+        first, second, _, last = (entry.image_id for entry in store.images())
+        store.record(second, actions.Finish())
+        store.record(first, actions.AddObject(blob(np.random.default_rng(0))))
+        progress = store.progress()
+        assert (progress.finished, progress.total, progress.started) == (1, 4, 2)
+        assert (progress.objects, progress.broken) == (1, 1)
+        assert store.next_unfinished(first) == last
+        assert store.next_unfinished(last) == first
+        assert [entry.image_id for entry in store.project().unfinished()] == [first, last]
+        store.undo(second)
+        assert store.progress().finished == 0
+        for image_id in (first, second, last):
+            store.record(image_id, actions.Finish())
+        assert store.next_unfinished(first) is None
+
+
+def test_a_moved_picture_keeps_its_objects_and_a_replaced_one_says_so(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    store.record(image_id, actions.AddObject(blob(np.random.default_rng(0))))
+    (photos / "b2.png").rename(photos / "renamed.png")
+    store.add_images([photos / "renamed.png"])
+    assert [entry.image_id for entry in store.images()] == [image_id]
+    assert store.image(image_id).path == str(photos / "renamed.png")
+    Image.new("RGB", (5, 5)).save(photos / "renamed.png")
+    store.add_images([photos])
+    assert "5 x 5 pixels now" in store.image(image_id).trouble
+    assert len(store.document(image_id).objects) == 1
+    store.close()
+
+
+def test_a_project_beside_its_pictures_can_be_moved(tmp_path: Path, place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    store.close()
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(place, tmp_path / "elsewhere")
+    shutil.move(photos, tmp_path / "elsewhere")
+    with ProjectStore.open(tmp_path / "elsewhere" / "project") as store:
+        assert Path(store.image(image_id).path).read_bytes()
+
+
+def test_same_names_are_told_apart(place: Path, photos: Path) -> None:
+    with ProjectStore.open(place) as store:
+        store.add_images([photos / "b2.png", photos / "more" / "b2.png"])
+        assert [entry.name for entry in store.images()] == ["b2.png", "more/b2.png"]
+
+
+def test_a_stale_action_on_the_same_object_is_refused(place: Path, photos: Path) -> None:
+    rng = np.random.default_rng(0)
+    store, image_id = started(place, photos)
+    seen = store.record(image_id, actions.AddObject(blob(rng))).document.version
+    store.record(image_id, actions.AddClick(Click(1, 1), blob(rng), 1), base_version=seen, author="Ada")
+    before = store.document(image_id)
+    with pytest.raises(ConflictError, match="Ada changed object 1 meanwhile"):
+        store.record(image_id, actions.AddClick(Click(2, 2), blob(rng), 1), base_version=seen)
+    with pytest.raises(ConflictError, match="changed meanwhile"):
+        store.undo(image_id, base_version=seen)
+    store.record(image_id, actions.Delete((1,)))
+    with pytest.raises(ConflictError, match="not on this picture"):
+        store.record(image_id, actions.Rename(1, "x"), base_version=seen)
+    assert store.document(image_id).version == before.version + 1
+    with pytest.raises(ProjectError, match="is not there"):
+        store.record(image_id, actions.Finish(), base_version=99)
+    store.close()
+
+
+def test_a_stale_action_on_something_else_is_stored_and_tells_the_news(place: Path, photos: Path) -> None:
+    rng = np.random.default_rng(0)
+    store, image_id = started(place, photos)
+    seen = store.record(image_id, actions.AddObject(blob(rng))).document.version
+    store.record(image_id, actions.AddObject(blob(rng)), base_version=seen)
+    late = store.record(image_id, actions.AddClick(Click(2, 2), blob(rng), 1), base_version=seen)
+    assert [event.version for event in late.news] == [2, 3]
+    third = store.record(image_id, actions.AddObject(blob(rng)), base_version=seen)
+    assert third.document.content.order == (1, 2, 3)
+    assert third.event is not None
+    assert third.event.change.created == (3,)
+    store.close()
+
+
+def test_an_action_sent_twice_is_done_once(place: Path, photos: Path) -> None:
+    rng = np.random.default_rng(0)
+    store, image_id = started(place, photos)
+    action = actions.AddObject(blob(rng))
+    first = store.record(image_id, action, base_version=0, token="t1")
+    again = store.record(image_id, action, base_version=0, token="t1")
+    assert again.event == first.event
+    assert again.document == first.document
+    assert store.undo(image_id, token="t2").event == store.undo(image_id, token="t2").event
+    store.close()
+
+
+def test_what_changes_nothing_is_no_step_of_undo(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    assert store.record(image_id, actions.Finish(False)).event is None
+    assert store.document(image_id).version == 0
+    with pytest.raises(ProjectError, match="nothing to undo"):
+        store.undo(image_id)
+    with pytest.raises(ProjectError, match="not in this project"):
+        store.document("nonsense")
+    store.close()
+
+
+def test_many_threads_and_two_stores_lose_nothing(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    other = ProjectStore.open(place)
+    errors: list[Exception] = []
+
+    def work(mine: ProjectStore, seed: int) -> None:
+        try:
+            for _ in range(8):
+                mine.record(image_id, actions.AddObject(blob(np.random.default_rng(seed))))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=((store, other)[n % 2], n)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert store.document(image_id) == other.document(image_id)
+    assert store.document(image_id).content.order == tuple(range(1, 33))
+    assert store.check() == []
+    store.close()
+    other.close()
+
+
+def test_classes(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    classes, version = store.classes()
+    assert [item.name for item in classes] == ["object"]
+    store.set_classes(classes.add("cup"), base_version=version, author="Ada")
+    with pytest.raises(ConflictError, match="classes meanwhile"):
+        store.set_classes(classes, base_version=version)
+    store.record(image_id, actions.AddObject(blob(np.random.default_rng(0)), class_id=2))
+    classes, version = store.classes()
+    assert classes.of_key("2") == classes.named("cup")
+    with pytest.raises(ProjectError, match="1 objects have it"):
+        store.set_classes(classes.retire(2))
+    with pytest.raises(ProjectError, match="retire it"):
+        store.set_classes(classes[:1])
+    with pytest.raises(ProjectError, match="class 7 is not"):
+        store.record(image_id, actions.SetClass((1,), 7))
+    store.undo(image_id)
+    store.set_classes(classes.retire(2))
+    with pytest.raises(ProjectError, match="not offered"):
+        store.record(image_id, actions.AddObject(blob(np.random.default_rng(0)), class_id=2))
+    store.redo(image_id) if store.document(image_id).redoable else None
+    assert store.labels().images[0].objects[0].class_name == "cup"
+    store.close()
+
+
+def test_labels_are_what_formats_write(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    rng = np.random.default_rng(3)
+    lower, upper = blob(rng), blob(rng)
+    store.record(image_id, actions.AddObject(lower, name="left"))
+    store.record(image_id, actions.AddObject(upper))
+    store.record(image_id, actions.Hide((1,)))
+    labels = store.labels()
+    (image,) = labels.images
+    assert image.file_name == "b2.png"
+    assert image.size == (HEIGHT, WIDTH)
+    assert np.array_equal(image.objects[0].mask.mask(), lower.array())
+    assert [item.class_name for item in image.objects] == ["object", "object"]
+    assert store.labels(finished_only=True).images == ()
+    store.close()
+
+
+# What is not opened, and stays as it is
+
+
+def refused(file: Path, match: str) -> None:
+    before = file.read_bytes()
+    with pytest.raises(ProjectError, match=match) as caught:
+        ProjectStore.open(file)
+    assert "\n" not in str(caught.value)
+    assert file.read_bytes() == before
+
+
+@pytest.fixture
+def file(place: Path, photos: Path) -> Path:
+    store, image_id = started(place, photos)
+    scribble(store, image_id, 30)
+    store.close()
+    return place / database.PROJECT_FILE
+
+
+def test_no_database(tmp_path: Path) -> None:
+    (tmp_path / "a.sqlite").write_text("something else, long enough to be a header")
+    refused(tmp_path / "a.sqlite", "no clickwise project")
+    with pytest.raises(ProjectError, match="does not exist"):
+        ProjectStore.open(tmp_path / "missing", create=False)
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_database_of_another_program(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.sqlite") as connection:
+        connection.execute("CREATE TABLE images (x)")
+    connection.close()
+    refused(tmp_path / "a.sqlite", "another program")
+
+
+def test_a_newer_database(file: Path) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute("UPDATE clickwise_meta SET value = '99' WHERE key = 'schema_version'")
+    connection.commit()
+    connection.close()
+    refused(file, "newer clickwise")
+
+
+@pytest.mark.parametrize("where", [0.0, 0.3, 0.7])
+def test_a_damaged_database(file: Path, where: float) -> None:
+    data = bytearray(file.read_bytes())
+    start = max(100, int(len(data) * where) // 4096 * 4096)
+    data[start : start + 4096] = b"\xa5" * len(data[start : start + 4096])
+    file.write_bytes(data)
+    refused(file, "damaged|malformed")
+
+
+def test_a_truncated_database(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    refused(file, "damaged|malformed")
+
+
+def test_an_empty_file_becomes_a_project(tmp_path: Path) -> None:
+    (tmp_path / "new.sqlite").touch()
+    with ProjectStore.open(tmp_path / "new.sqlite") as store:
+        assert store.images() == ()
+
+
+def test_damage_inside_is_found_by_check(file: Path) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute("UPDATE objects SET name = 'forged'")
+    connection.execute("UPDATE images SET object_count = object_count")
+    connection.commit()
+    connection.close()
+    with ProjectStore.open(file) as store:
+        assert "history" in store.check()[0]
+
+
+def test_an_older_database_is_brought_up_to_date_in_one_step(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy import text
+
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+    refused(file, "cannot bring up to date")
+
+    def fails(connection: object) -> None:
+        connection.execute(text("CREATE TABLE half (x INTEGER)"))  # type: ignore[attr-defined]
+        raise ProjectError("no")
+
+    monkeypatch.setitem(database.MIGRATIONS, 1, fails)
+    with pytest.raises(ProjectError, match="no"):
+        ProjectStore.open(file)
+    monkeypatch.setitem(database.MIGRATIONS, 1, lambda c: c.execute(text("CREATE TABLE whole (x INTEGER)")))
+    ProjectStore.open(file).close()
+    connection = sqlite3.connect(file)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert "whole" in tables
+    assert "half" not in tables
+    assert connection.execute("SELECT value FROM clickwise_meta WHERE key='schema_version'").fetchone() == ("2",)
+    connection.close()
+
+
+def test_urls(tmp_path: Path) -> None:
+    with ProjectStore.open(f"sqlite:///{tmp_path}/by_url.sqlite") as store:
+        assert store.images() == ()
+    (tmp_path / "x.sqlite").write_text("what is this")
+    with pytest.raises(ProjectError, match="no clickwise"):
+        ProjectStore.open(f"sqlite:///{tmp_path}/x.sqlite")
+    for url in ("nonsense://x", "sqlite://", "://"):
+        with pytest.raises(ProjectError):
+            ProjectStore.open(url)
+    with pytest.raises(ProjectError) as caught:
+        ProjectStore.open("postgresql+nothing://me:secret@host/x")
+    assert "secret" not in str(caught.value)
