@@ -36,7 +36,7 @@ class MixedData(Part):
     """Data sets drawn by weight.
 
     duplicate_iou: of two objects in a picture that overlap by more, one is left out. validation: a data set to validate
-    on, of which as many pictures are taken as ``validation.pictures`` says, one object each; None = what the sets hold out.
+    on, one object in each of ``validation.pictures`` of its samples; None = what the sets hold out.
     """
 
     name: Literal["sets"] = "sets"
