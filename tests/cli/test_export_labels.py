@@ -70,7 +70,7 @@ def test_notes_and_errors_are_one_line_each(photos, capsys) -> None:
     Path("hole.json").write_text(json.dumps(content), "utf-8")
     code, out, err = run(capsys, "hole.json", "--format", "yolo", "-o", "yolo")
     assert (code, out) == (2, "")
-    assert err.startswith("error: été.jpg object 1 (cup) has a hole, which yolo cannot hold; use coco or labelme")
+    assert err.startswith("error: été.jpg object 1 (cup) has a hole, which yolo cannot hold; use coco, labelme")
     assert not Path("yolo").exists()
     code, out, err = run(capsys, "hole.json", "--format", "yolo", "-o", "yolo", "--holes", "bridge")
     assert code == 0

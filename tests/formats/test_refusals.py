@@ -41,7 +41,7 @@ def pictures(*names: str) -> Labels:
     ("name", "content", "message"),
     [
         ("png-indexed", TWO_OVER, "a.jpg object 2 (猫) overlaps one before it, which png-indexed cannot hold; use"),
-        ("voc", TWO_OVER, "use coco or coco-polygons or labelme or yolo or png-objects"),
+        ("voc", TWO_OVER, "use coco, coco-polygons, labelme, yolo or png-objects"),
         ("png-binary", labels(image("a.jpg", SIZE, thing(LEFT), thing(RIGHT))), "a.jpg has 2 objects, more than 1"),
         ("yolo", labels(image("a.jpg", SIZE, thing(RING))), "a.jpg object 1 (cup) has a hole, which yolo cannot hold"),
         ("yolo", labels(image("a.jpg", SIZE, thing(RING))), "or --holes bridge"),
@@ -78,7 +78,7 @@ def test_holes_of_polygons_are_closed_with_a_word(tmp_path) -> None:
     notes = write_labels(content, tmp_path / "x.json", "coco-polygons")
     assert notes == (
         "the holes of a.jpg object 1 (cup) are closed; "
-        "coco or labelme or voc or png-objects or png-indexed or png-binary would keep them",
+        "coco, labelme, voc, png-objects, png-indexed or png-binary would keep them",
     )
     assert read_labels(tmp_path / "x.json").images[0].objects[0].mask == RunLengths.of(box(SIZE, 1, 1, 8, 8))
     assert write_labels(content, tmp_path / "y.json", "coco") == ()

@@ -70,12 +70,12 @@ def check(
     closed: list[str] = []
     for complaint in _complaints(labels, can, holes, closed):
         able = [other for other, theirs in others.items() if other != name and complaint.fits(theirs)]
-        ways = [*([f"use {' or '.join(able)}"] if able else []), *([complaint.hint] if complaint.hint else [])]
+        ways = [*([f"use {_any_of(able)}"] if able else []), *([complaint.hint] if complaint.hint else [])]
         raise OutputError(f"{complaint.what}, which {name} cannot hold; {', or '.join(ways) or 'change it first'}")
     notes = list(_left_out(labels, can))
     if closed:
         more = f" and {len(closed) - 1} more" if len(closed) > 1 else ""
-        keeping = " or ".join(other for other, theirs in others.items() if theirs.holes)
+        keeping = _any_of([other for other, theirs in others.items() if theirs.holes])
         notes.insert(0, f"the holes of {closed[0]}{more} are closed; {keeping} would keep them")
     return tuple(notes)
 
@@ -158,6 +158,10 @@ def _about_pixels(image: LabelledImage, can: Capabilities) -> Iterator[_Complain
 def _objects(image: LabelledImage) -> Iterator[tuple[str, LabelledObject]]:
     for number, one in enumerate(image.objects, 1):
         yield f"{image.file_name} object {number} ({one.class_name})", one
+
+
+def _any_of(names: list[str]) -> str:
+    return " or ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
 
 
 def _left_out(labels: Labels, can: Capabilities) -> Iterator[str]:
