@@ -16,6 +16,7 @@ import pytest
         (["clickwise-s", "--data-root", "nowhere"], "no folder"),
         (["clickwise-z", "--data-root", "."], "no recipe"),
         (["--resume", "--data-root", "."], "no recipe was given"),
+        (["ritm-hrnet18s-pack", "--data-root", ".", "--strategy", "zero"], "--strategy is 'zero'"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:

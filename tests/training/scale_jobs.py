@@ -25,7 +25,7 @@ from clickwise.evaluation.ranks import Ranks
 from clickwise.models.backbones.mix_transformer import MixBlock
 from clickwise.models.registry import build_model
 from clickwise.training import loop
-from clickwise.training.launch import RunOptions, Strategy
+from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
 from clickwise.training.phases import Position
 from clickwise.training.recipe import Recipe, ValidationPart
@@ -35,15 +35,19 @@ from clickwise.training.validation import validate
 
 @dataclass(frozen=True)
 class Job:
-    """A training of ``recipe``; stopped and resumed after every step where ``is_cut``."""
+    """A training of ``recipe``; stopped and resumed after every step where ``is_cut``.
+
+    keeps_optimizer: the recipe's own, instead of one that is compared easily.
+    """
 
     recipe: Recipe
-    strategy: Strategy = "auto"
+    strategy: str = "auto"
     is_cut: bool = False
+    keeps_optimizer: bool = False
 
 
 @contextmanager
-def still() -> Iterator[None]:
+def still(*, keeps_optimizer: bool = False) -> Iterator[None]:
     """Frozen norms, no dropout, and plain gradient descent: Adam would blow rounding up where gradients vanish."""
     real_build, real_train = loop.Trainer._build, nn.modules.batchnorm._BatchNorm.train
 
@@ -64,7 +68,7 @@ def still() -> Iterator[None]:
     with (
         mock.patch.object(loop.Trainer, "_build", build),
         mock.patch.object(nn.modules.batchnorm._BatchNorm, "train", lambda self, _=True: real_train(self, False)),
-        mock.patch.object(loop, "make_optimizer", sgd),
+        mock.patch.object(loop, "make_optimizer", loop.make_optimizer if keeps_optimizer else sgd),
         mock.patch.object(loop, "_LOG_EVERY_STEPS", 1),
     ):
         yield
@@ -79,7 +83,7 @@ def train(job: Job, data_root: Path, folder: Path) -> None:
         strategy=job.strategy,
         stop_after_s=1e-9 if job.is_cut else 0.0,
     )
-    with still():
+    with still(keeps_optimizer=job.keeps_optimizer):
         done = Trainer(job.recipe, RunFolder(folder), options).run(resume=False)
         while done is None:
             done = Trainer(job.recipe, RunFolder(folder), options).run(resume=True)

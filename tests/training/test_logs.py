@@ -22,7 +22,7 @@ from clickwise.training.loop import Trainer
 from clickwise.training.optim import make_optimizer, rates, set_rate
 from clickwise.training.parts.methods import IterativeClickMethod, IterativeMethod
 from clickwise.training.progress import duration, training_progress
-from clickwise.training.recipe import OptimizerPart, Recipe
+from clickwise.training.recipe import OptimizerPart, Phase, Recipe
 from clickwise.training.run_folder import RunFolder
 from clickwise.training.step import Batch, Round, WeightedLoss
 from clickwise.training.validation import iou_curves
@@ -73,7 +73,7 @@ def test_a_run_logs_rounds_rates_and_speed(
     method: Any, tiny_recipe: Recipe, pack_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_LOG_EVERY_STEPS", 1)
-    recipe = tiny_recipe.model_copy(update={"method": method, "phases": tiny_recipe.phases[:1]})
+    recipe = tiny_recipe.model_copy(update={"method": method, "phases": (Phase(size=32, batch=2, samples=6),)})
     Trainer(recipe, RunFolder(tmp_path / "run"), RunOptions(pack_root, "cpu", workers=0)).run(resume=False)
     lines = list(RunFolder(tmp_path / "run").records())
     most = 3 if isinstance(method, IterativeMethod) else len(method.weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +12,6 @@ from clickwise.errors import OptionError
 
 if TYPE_CHECKING:
     from clickwise.training.recipe import Recipe
-
-
-class Strategy(str, Enum):
-    """How several processes share a network."""
-
-    AUTO = "auto"
-    DDP = "ddp"
-    FSDP = "fsdp"
 
 
 def train(
@@ -47,9 +38,12 @@ def train(
     devices: Annotated[int, typer.Option("--devices", min=1, help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start each with torchrun.")] = 1,
     strategy: Annotated[
-        Strategy,
-        typer.Option(help="Several processes: ddp (each holds all weights) or fsdp (each a slice); auto is ddp."),
-    ] = Strategy.AUTO,
+        str,
+        typer.Option(
+            metavar="auto|ddp|fsdp",
+            help="Several processes: ddp (each holds all weights) or fsdp (each a slice); auto is ddp.",
+        ),
+    ] = "auto",
     log: Annotated[
         list[str] | None,
         typer.Option("--log", metavar="NAME", help="Log there too: wandb, mlflow, trackio. TensorBoard is always on."),
@@ -87,7 +81,7 @@ def train(
         checkpoint_every_s=checkpoint_every,
         stop_after_s=stop_after,
         config=config,
-        strategy=strategy.value,
+        strategy=strategy,
         loggers=tuple(log or ()),
     )
     trainer = Trainer(chosen, folder, options)

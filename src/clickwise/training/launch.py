@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -13,10 +13,11 @@ from clickwise.data.config import read_paths
 from clickwise.engines.torch import cpu_has_bf16
 from clickwise.errors import MissingExtraError, OptionError
 from clickwise.training.data import Places
+from clickwise.training.loggers import get_logger
 from clickwise.training.recipe import Recipe
 from clickwise.training.sharding import fsdp_strategy
 
-Strategy = Literal["auto", "ddp", "fsdp"]
+STRATEGIES = ("auto", "ddp", "fsdp")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,14 @@ class RunOptions:
     checkpoint_every_s: float = 120.0
     stop_after_s: float = 0.0
     config: Path | None = None
-    strategy: Strategy = "auto"
+    strategy: str = "auto"
     loggers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise OptionError(f"--strategy is {self.strategy!r}; expected one of {', '.join(STRATEGIES)}")
+        for name in self.loggers:
+            get_logger(name)
 
     def places(self) -> Places:
         """Where data lie, config.yml included. Raises InputError when that file is wrong."""
