@@ -6,69 +6,16 @@ network again. Locked objects are refused; unlock them first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from clickwise.annotate.document import Content, MaskObject, Stroke
+from clickwise.annotate.document import Stroke
+from clickwise.annotate.easel import Action, Easel, all_named, each, ids, short
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.overlap import cut_others
 from clickwise.clicks.click import Click
-from clickwise.errors import MaskError, ProjectError
+from clickwise.errors import ProjectError
 from clickwise.formats.records import Colour
-from clickwise.types import Size
-
-_MOST_LETTERS = 200
-
-
-@dataclass
-class Easel:
-    """Content while an action works on it. next_object_id: what a new object is called."""
-
-    content: Content
-    size: Size
-    next_object_id: int
-    touched: set[int] = field(default_factory=set)
-
-    def open(self, object_id: int) -> MaskObject:
-        """The object, for changing it. ProjectError when it is locked or not there."""
-        found = self.content.get(object_id)
-        if found.locked:
-            raise ProjectError(f"object {object_id} is locked; unlock it first")
-        return found
-
-    def put(self, *changed: MaskObject) -> None:
-        """Store objects under their ids; unknown ids come on top. MaskError when a mask has another size."""
-        for item in changed:
-            for mask in (item.mask, item.start):
-                if mask is not None and mask.size != self.size:
-                    raise MaskError(
-                        f"mask has {mask.size[1]} x {mask.size[0]} pixels; expected {self.size[1]} x {self.size[0]} "
-                        "like the picture"
-                    )
-        self.touched |= {item.object_id for item in changed}
-        self.content = self.content.having(*changed)
-
-    def new(self, class_id: int, mask: MaskRuns, name: str = "") -> MaskObject:
-        """A new object, not stored yet."""
-        number, self.next_object_id = self.next_object_id, self.next_object_id + 1
-        return MaskObject(number, class_id, mask, name=_short(name))
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Base of all actions. kind: its name in the database and on the wire."""
-
-    kind: ClassVar[str] = ""
-
-    def perform(self, easel: Easel) -> None:
-        """Change what is on the easel. ProjectError, MaskError or ClickError when it does not fit."""
-        raise NotImplementedError
-
-    @property
-    def reads(self) -> frozenset[int]:
-        """Ids of existing objects that the result depends on, whether or not it changes them."""
-        return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +42,7 @@ class AddClick(Action):
     @property
     def reads(self) -> frozenset[int]:
         """The object that is clicked."""
-        return _ids(self.object_id)
+        return ids(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +63,7 @@ class AddStroke(Action):
     @property
     def reads(self) -> frozenset[int]:
         """The object that is painted."""
-        return _ids(self.object_id)
+        return ids(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +97,7 @@ class SetMask(Action):
     @property
     def reads(self) -> frozenset[int]:
         """The object itself."""
-        return _ids(self.object_id)
+        return ids(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +114,7 @@ class CutOthers(Action):
     @property
     def reads(self) -> frozenset[int]:
         """The object that wins."""
-        return _ids(self.object_id)
+        return ids(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +127,12 @@ class SetClass(Action):
 
     def perform(self, easel: Easel) -> None:
         """Change the class."""
-        _each(easel, self.object_ids, lambda item: replace(item, class_id=self.class_id))
+        each(easel, self.object_ids, lambda item: replace(item, class_id=self.class_id))
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """The objects named."""
+        return frozenset(self.object_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +145,12 @@ class Rename(Action):
 
     def perform(self, easel: Easel) -> None:
         """Change the name."""
-        easel.put(replace(easel.open(self.object_id), name=_short(self.name)))
+        easel.put(replace(easel.open(self.object_id), name=short(self.name)))
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """The object named."""
+        return ids(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +167,11 @@ class Recolour(Action):
             raise ProjectError(f"colour {self.colour} is none; expected R, G, B from 0 to 255")
         easel.put(replace(easel.open(self.object_id), colour=self.colour))
 
+    @property
+    def reads(self) -> frozenset[int]:
+        """The object named."""
+        return ids(self.object_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Hide(Action):
@@ -221,7 +183,12 @@ class Hide(Action):
 
     def perform(self, easel: Easel) -> None:
         """Hide or show."""
-        _each(easel, self.object_ids, lambda item: replace(item, hidden=self.hidden), locked_too=True)
+        each(easel, self.object_ids, lambda item: replace(item, hidden=self.hidden), locked_too=True)
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """The objects named."""
+        return frozenset(self.object_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +201,12 @@ class Lock(Action):
 
     def perform(self, easel: Easel) -> None:
         """Lock or unlock."""
-        _each(easel, self.object_ids, lambda item: replace(item, locked=self.locked), locked_too=True)
+        each(easel, self.object_ids, lambda item: replace(item, locked=self.locked), locked_too=True)
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """The objects named."""
+        return frozenset(self.object_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +218,13 @@ class Delete(Action):
 
     def perform(self, easel: Easel) -> None:
         """Remove them."""
-        items = [easel.open(object_id) for object_id in _named(self.object_ids)]
+        items = [easel.open(object_id) for object_id in all_named(self.object_ids)]
         easel.content = easel.content.without(item.object_id for item in items)
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """The objects named."""
+        return frozenset(self.object_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +243,7 @@ class Merge(Action):
         """Unite them."""
         kept = easel.open(self.into)
         union = kept.mask
-        for object_id in _named(self.others):
+        for object_id in all_named(self.others):
             if object_id == self.into:
                 raise ProjectError(f"object {object_id} cannot be merged into itself; name others")
             union = union | easel.open(object_id).mask
@@ -329,26 +306,3 @@ class Together(Action):
     def reads(self) -> frozenset[int]:
         """What any of them reads."""
         return frozenset().union(*(action.reads for action in self.actions))
-
-
-def _each(
-    easel: Easel, object_ids: tuple[int, ...], change: Callable[[MaskObject], MaskObject], locked_too: bool = False
-) -> None:
-    get = easel.content.get if locked_too else easel.open
-    easel.put(*(change(get(object_id)) for object_id in _named(object_ids)))
-
-
-def _named(object_ids: tuple[int, ...]) -> tuple[int, ...]:
-    if not object_ids or len(set(object_ids)) < len(object_ids):
-        raise ProjectError(f"objects {list(object_ids)} cannot be changed together; name at least one, each once")
-    return object_ids
-
-
-def _ids(object_id: int | None) -> frozenset[int]:
-    return frozenset() if object_id is None else frozenset((object_id,))
-
-
-def _short(name: str) -> str:
-    if len(name) > _MOST_LETTERS:
-        raise ProjectError(f"name has {len(name)} letters; expected at most {_MOST_LETTERS}")
-    return name

@@ -15,9 +15,9 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from clickwise.annotate import actions
-from clickwise.annotate.actions import Action
 from clickwise.annotate.changes import FIELDS, Change, End, ObjectChange
 from clickwise.annotate.document import Stroke
+from clickwise.annotate.easel import Action
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.clicks.click import Click
 from clickwise.errors import ProjectError

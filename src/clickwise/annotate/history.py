@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from clickwise.annotate.actions import Action, Easel
 from clickwise.annotate.changes import Change, difference
 from clickwise.annotate.document import ImageDocument
+from clickwise.annotate.easel import Action, Easel
 from clickwise.errors import ConflictError, ProjectError
 
 DO, UNDO, REDO = "do", "undo", "redo"

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 
 from clickwise.annotate import class_rows, history, rows, shelf, tables
-from clickwise.annotate.actions import Action
 from clickwise.annotate.classes import ClassList
 from clickwise.annotate.database import open_database, place_name, reading, speaking, sqlite_file, writing
 from clickwise.annotate.document import ImageDocument, ImageEntry, Progress, Project
+from clickwise.annotate.easel import Action
 from clickwise.annotate.history import Event
 from clickwise.annotate.pictures import find_pictures, look_at
 from clickwise.errors import ConflictError, ProjectError
