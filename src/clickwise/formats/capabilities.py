@@ -146,10 +146,10 @@ def _about_pixels(image: LabelledImage, can: Capabilities) -> Iterator[_Complain
     for place, one in _objects(image):
         if can.empty and seen is None:
             return
-        mask = one.mask.mask()
-        if not can.empty and not mask.any():
+        if not can.empty and not one.mask.area:
             yield _Complaint(f"{place} has no pixel", lambda other: other.empty, "remove it")
         if seen is not None:
+            mask = one.mask.mask()
             if seen[mask].any():
                 yield _Complaint(f"{place} overlaps one before it", lambda other: other.overlaps)
             seen |= mask

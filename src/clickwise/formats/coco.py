@@ -96,17 +96,28 @@ def annotation_mask(annotation: dict[str, Any], size: Size) -> MaskArray:
     """(H, W) of an annotation; the polygons of one are its parts. Raises ValueError saying what is wrong with it."""
     outline = annotation["segmentation"]
     if isinstance(outline, dict):
-        if tuple(outline["size"]) != size:
-            raise ValueError(
-                f"its run lengths have the size {outline['size']}, the picture {list(size)} (height, width)"
-            )
-        return decode_counts(outline["counts"], size)
+        return decode_counts(_counts_of(outline, size), size)
     mask = np.zeros(size, dtype=bool)
     for polygon in outline:
         if not all(is_number(value) for value in polygon):
             raise ValueError("a corner is not a finite number")
         mask |= fill_polygon(polygon, size)
     return mask
+
+
+def annotation_runs(annotation: dict[str, Any], size: Size) -> RunLengths:
+    """As `annotation_mask`, without decoding what is run lengths already."""
+    outline = annotation["segmentation"]
+    if isinstance(outline, dict):
+        return RunLengths.of_counts(_counts_of(outline, size), size)
+    return RunLengths.of(annotation_mask(annotation, size))
+
+
+def _counts_of(outline: dict[str, Any], size: Size) -> list[int] | str:
+    if tuple(outline["size"]) != size:
+        raise ValueError(f"its run lengths have the size {outline['size']}, the picture {list(size)} (height, width)")
+    counts: list[int] | str = outline["counts"]
+    return counts
 
 
 def is_ignored(annotation: dict[str, Any]) -> bool:
@@ -182,11 +193,11 @@ def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]
     for annotation in one.annotations:
         place = annotation["_place"]
         try:
-            mask = annotation_mask(annotation, size)
+            runs = annotation_runs(annotation, size)
         except ValueError as error:
             raise DatasetError(f"{place} cannot be read: {error}") from None
         if size != facts.size:
-            mask = to_upright(mask, facts.orientation or 1)
+            runs = RunLengths.of(to_upright(runs.mask(), facts.orientation or 1))
         category = annotation.get("category_id")
         if names and category not in names:
             raise DatasetError(f"{place} has the category_id {category!r}, which categories does not list")
@@ -194,7 +205,7 @@ def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]
         objects.append(
             LabelledObject(
                 names[category].name if names else UNNAMED,
-                RunLengths.of(mask),
+                runs,
                 number if isinstance(number, int) and not isinstance(number, bool) else None,
                 is_ignored(annotation),
                 dict(more) if isinstance(more, dict) else {},

@@ -27,7 +27,7 @@ from clickwise.formats.files import (
     read_json,
 )
 from clickwise.formats.options import ReadOptions, WriteOptions
-from clickwise.formats.rasters import load_raster, own_orientation, save_raster, upright_on
+from clickwise.formats.rasters import load_raster, own_orientation, save_raster, upright_on, values_in
 from clickwise.formats.records import (
     NO_TRUTH_CLASS,
     UNNAMED,
@@ -116,7 +116,7 @@ def _raster_of(root: Path, file: str, facts: PictureFacts, named: Sequence[int])
     if values.ndim != 2:
         raise DatasetError(f"mask {path} is in colour; expected one value per pixel")
     values = upright_on(values, path, facts)
-    other = [value for value in np.unique(values).tolist() if value != 0 and value not in named]
+    other = [value for value in values_in(values) if value != 0 and value not in named]
     if other:
         raise DatasetError(f"mask {path} holds the value {other[0]}, which {SIDECAR} does not name")
     return values
@@ -184,7 +184,7 @@ def _objects_in(path: Path, facts: PictureFacts | None) -> Iterator[LabelledObje
         values = values[:, :, 0]
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(OBJECT)
-    present = [value for value in np.unique(values).tolist() if value]
+    present = [value for value in values_in(values) if value]
     if _is_grey_mask(path, values):
         wrong = [value for value in present if not NO_TRUTH <= value <= 255]
         if wrong:

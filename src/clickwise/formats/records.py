@@ -6,7 +6,7 @@ raster turns them on the way in and out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from clickwise.errors import DatasetError, MaskError
-from clickwise.formats.run_lengths import decode_counts, encode_counts, format_counts, parse_counts
+from clickwise.formats.run_lengths import checked_counts, decode_counts, encode_counts, format_counts, parse_counts
 from clickwise.types import Box, MaskArray, Size
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -48,6 +48,14 @@ class RunLengths:
                 f"mask has shape {array.shape} and type {array.dtype}; expected (height, width) of booleans"
             )
         return cls((int(array.shape[0]), int(array.shape[1])), format_counts(encode_counts(array)))
+
+    @classmethod
+    def of_counts(cls, counts: Sequence[int] | str, size: Size) -> RunLengths:
+        """Run lengths from a file, in the one spelling. Raises ValueError saying what is wrong with them."""
+        runs = checked_counts(counts, size)
+        if 0 in runs[1:]:
+            return cls.of(decode_counts(runs, size))
+        return cls(size, format_counts(runs))
 
     def mask(self) -> MaskArray:
         """(H, W) bool."""

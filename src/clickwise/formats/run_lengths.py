@@ -11,6 +11,13 @@ from clickwise.types import MaskArray, Size
 
 def decode_counts(counts: Sequence[int] | str | bytes, size: Size) -> MaskArray:
     """(H, W) mask of run lengths. Raises ValueError saying what is wrong with them."""
+    runs = checked_counts(counts, size)
+    values = np.arange(len(runs)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(values, runs).reshape(size[::-1]).T)
+
+
+def checked_counts(counts: Sequence[int] | str | bytes, size: Size) -> list[int]:
+    """Run lengths as a list that fits a picture of ``size``. Raises ValueError saying what is wrong with them."""
     if isinstance(counts, (str, bytes)):
         runs = parse_counts(counts)
     else:
@@ -21,8 +28,7 @@ def decode_counts(counts: Sequence[int] | str | bytes, size: Size) -> MaskArray:
         raise ValueError("one of its counts is negative")
     if sum(runs) != size[0] * size[1]:
         raise ValueError(f"its counts add up to {sum(runs)}, not to {size[1]} x {size[0]} = {size[0] * size[1]} pixels")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(values, runs).reshape(size[::-1]).T)
+    return runs
 
 
 def parse_counts(text: str | bytes) -> list[int]:

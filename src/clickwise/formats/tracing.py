@@ -35,9 +35,12 @@ def trace(mask: MaskArray) -> Rings:
 
     Corners are found all at once; in each row and each column of corners, every other one is joined to the next.
     """
-    corners = _corners(mask)
-    if not len(corners):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
         return Rings((), ())
+    top, left = int(rows[0]), int(columns[0])
+    corners = _corners(mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1])
+    corners[:, :2] += (left, top)
     xs, ys = corners[:, 0], corners[:, 1]
     along_row = _partners(np.lexsort((corners[:, 2], xs, ys)))
     along_column = _partners(np.lexsort((corners[:, 3], ys, xs)))

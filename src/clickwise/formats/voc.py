@@ -17,7 +17,7 @@ from clickwise.errors import DatasetError
 from clickwise.formats.files import PictureFacts, find_file, picture_facts, read_lines
 from clickwise.formats.indexed import read_indices
 from clickwise.formats.options import ReadOptions, WriteOptions
-from clickwise.formats.rasters import load_raster, own_orientation, save_raster, upright_on
+from clickwise.formats.rasters import load_raster, own_orientation, save_raster, upright_on, values_in
 from clickwise.formats.records import (
     NO_TRUTH_CLASS,
     UNNAMED,
@@ -78,7 +78,7 @@ def _image(place: Path, name: str, classes: dict[int, str], options: ReadOptions
     kinds_file = place / _CLASSES / f"{name}.png"
     kinds = upright_on(palette_labels(kinds_file), kinds_file, facts) if kinds_file.is_file() else None
     objects = []
-    for value in np.unique(numbers).tolist():
+    for value in values_in(numbers):
         if value == 0:
             continue
         inside = np.asarray(numbers == value)
@@ -94,7 +94,7 @@ def _class_of(
 ) -> str:
     if kinds is None:
         return UNNAMED
-    found = [kind for kind in np.unique(kinds[inside]).tolist() if kind != VOID]
+    found = [kind for kind in values_in(kinds[inside]) if kind != VOID]
     if len(found) != 1 or found[0] not in classes:
         raise DatasetError(
             f"{file} gives object {value} of {_OBJECTS} the classes {found or 'none'}; "
