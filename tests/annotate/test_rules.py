@@ -15,7 +15,7 @@ from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.overlap import beside_others, cut_others, overlaps
 from clickwise.errors import ProjectError
 
-PLACES = st.tuples(st.integers(-6, 26), st.integers(-6, 20)).map(lambda p: (p[0] / 1.0, p[1] / 1.0))
+PLACES = st.tuples(st.integers(-6, 26), st.integers(-6, 20)).map(lambda p: (float(p[0]), float(p[1])))
 
 
 @given(st.lists(PLACES, min_size=1, max_size=4), st.sampled_from([0.4, 1.0, 2.5, 7.0]))
@@ -26,9 +26,10 @@ def test_a_stroke_covers_what_lies_within_its_radius(points: list[tuple[float, f
     slow = np.zeros((height, width), bool)
     for y, x in np.ndindex(height, width):
         for (ax, ay), (bx, by) in zip(points, points[1:] or points, strict=False):
-            length = (bx - ax) ** 2 + (by - ay) ** 2
+            length = (bx - ax) * (bx - ax) + (by - ay) * (by - ay)
             t = min(1.0, max(0.0, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length)) if length else 0.0
-            slow[y, x] |= (x - ax - t * (bx - ax)) ** 2 + (y - ay - t * (by - ay)) ** 2 <= radius**2
+            away = (x - (ax + t * (bx - ax)), y - (ay + t * (by - ay)))
+            slow[y, x] |= away[0] * away[0] + away[1] * away[1] <= radius * radius
     stroke = Stroke(tuple(points), radius)
     assert np.array_equal(stroke_area(stroke, (height, width)).array(), slow)
 
