@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,22 @@ def evaluate_shipped(data_root: Path, file: Path) -> None:
     assert bool(said.getvalue()) == Ranks.of_this_job().is_first, "one process prints"
 
 
+def interrupt_the_last(job: Job, data_root: Path, folder: Path) -> None:
+    """A training of which the last process alone gets a signal in its first step."""
+    options = RunOptions(data_root=data_root, device="cpu", workers=0)
+    trainer = Trainer(job.recipe, RunFolder(folder), options)
+    if trainer.ranks.rank == trainer.ranks.world - 1:
+        step = trainer._step
+
+        def interrupted(*inputs: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return step(*inputs)
+
+        trainer._step = interrupted  # type: ignore[method-assign]
+    with suppress(KeyboardInterrupt):
+        trainer.run(resume=False)
+
+
 def read_jobs(file: Path) -> dict[str, Job]:
     return torch.load(file, weights_only=False)  # type: ignore[no-any-return]
 
@@ -119,6 +136,7 @@ def main(jobs: Path, data_root: Path, output: Path) -> None:
     torch.set_num_threads(1)
     for name, job in read_jobs(jobs).items():
         train(job, data_root, output / name)
+    interrupt_the_last(read_jobs(jobs)["rolling"], data_root, output / "interrupted")
     validate_untrained(data_root, output / "validated")
     evaluate_shipped(data_root, output / "evaluated.json")
     if os.environ["RANK"] == "0":

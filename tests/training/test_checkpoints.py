@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from clickwise.errors import MissingExtraError, OptionError, RecipeError
+from clickwise.training.interrupt import Interrupt
 from clickwise.training.launch import RunOptions
 from clickwise.training.loop import Trainer
 from clickwise.training.parts.methods import IterativeMethod, RollingMethod
@@ -87,3 +89,13 @@ def test_a_wrong_logger_is_found_before_training(
     with pytest.raises(MissingExtraError, match="trackio"):
         train(tiny_recipe, tmp_path / "b", pack_root, loggers=("trackio",))
     assert not list(tmp_path.rglob("metrics.jsonl")), "the folder may be used again without --resume"
+
+
+def test_a_second_signal_stops_at_once_but_an_echo_does_not() -> None:
+    alone, under_torchrun = Interrupt(), Interrupt(echo_s=60.0)
+    for interrupt in (alone, under_torchrun):
+        interrupt.handle(signal.SIGTERM, None)
+        assert interrupt.asked
+    with pytest.raises(KeyboardInterrupt):
+        alone.handle(signal.SIGTERM, None)
+    under_torchrun.handle(signal.SIGTERM, None)

@@ -158,6 +158,14 @@ def test_a_sharded_run_goes_on_in_one_process(
     )
 
 
+def test_a_signal_to_one_process_stops_all_with_a_checkpoint(together: Path) -> None:
+    positions = [
+        torch.load(together / "interrupted" / name, weights_only=True)["position"]
+        for name in ("checkpoint.pt", "checkpoint.pt.1")
+    ]
+    assert [position["steps"] for position in positions] == [1, 1]
+
+
 def test_shared_validation_gives_the_numbers_of_one_process(alone: Path, together: Path) -> None:
     [ours], [theirs] = records(together / "validated"), records(alone / "validated")
     assert {name for name in ours if name.startswith("val/")} >= {"val/noc90", "val/iou@1", "val/iou@2"}

@@ -41,6 +41,14 @@ class Ranks:
         dist.all_reduce(total)
         return total.to(values.device)
 
+    def largest(self, value: int) -> int:
+        """The largest number that a process gave."""
+        if self.world == 1:
+            return value
+        found = torch.tensor(value, device=_device())
+        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        return int(found)
+
     def gathered(self, value: Any) -> list[Any]:
         """What each process gave, by rank; on every process."""
         if self.world == 1:

@@ -42,6 +42,8 @@ from clickwise.training.validation import validate
 from clickwise.training.views import get_view
 
 _LOG_EVERY_STEPS = 10
+_WISHES = ("go on", "save", "stop", "interrupt")
+"""After a step: "stop" and "interrupt" save as well. Any process may be interrupted; the clock is the first one's."""
 
 
 class Trainer:
@@ -153,18 +155,16 @@ class Trainer:
         return True
 
     def _wish(self, saved: float) -> str:
-        """What comes after this step, the same in all processes: "go on", "save", "stop" (with a save), "interrupt"."""
+        """What comes after this step, the same in all processes: one of `_WISHES`, of which the last wins."""
         now = time.monotonic()
         wish = "go on"
         if self.interrupt.asked:
             wish = "interrupt"
-        elif 0 < self.options.stop_after_s < now - self.started:
+        elif self.is_main and 0 < self.options.stop_after_s < now - self.started:
             wish = "stop"
-        elif now - saved > self.options.checkpoint_every_s:
+        elif self.is_main and now - saved > self.options.checkpoint_every_s:
             wish = "save"
-        if self.ranks.world > 1:
-            wish = self.fabric.broadcast(wish)
-        return wish
+        return _WISHES[self.ranks.largest(_WISHES.index(wish))]
 
     def _step(
         self, method: TrainingMethod, stream: Iterator[TrainingItem], phase: Phase, *, is_logged: bool = True
