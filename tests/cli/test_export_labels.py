@@ -98,3 +98,55 @@ def test_bad_arguments(words, message, photos, capsys) -> None:
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+# Projects
+
+
+def into(capsys, *words: str) -> tuple[int, str, str]:
+    code = main(["import-labels", *words])
+    return (code, *capsys.readouterr())
+
+
+def test_into_a_project_and_out_again(photos, capsys) -> None:
+    pytest.importorskip("sqlalchemy")
+    assert into(capsys, "photos_coco.json", "-o", "mine") == (0, "mine: 2 objects added to 1 picture\n", "note: numbers of objects are not kept\n")  # fmt: skip # noqa: E501
+    code, _, err = run(capsys, "mine", "--format", "coco", "-o", "again.json")
+    assert (code, err) == (0, "")
+    before, after = (json.loads(Path(name).read_text("utf-8")) for name in ("photos_coco.json", "again.json"))
+    assert [(one["name"], one["id"]) for one in after["categories"] if one["name"] in ("cup", "lid")]
+    assert [one["file_name"] for one in after["images"]] == [one["file_name"] for one in before["images"]]
+    assert [(one["area"], one["bbox"]) for one in after["annotations"]] == [(25, [1, 1, 5, 5]), (4, [7, 1, 2, 2])]
+
+
+def test_nothing_is_added_twice(photos, capsys) -> None:
+    pytest.importorskip("sqlalchemy")
+    assert into(capsys, "photos_coco.json", "-o", "mine")[0] == 0
+    code, out, err = into(capsys, "photos_coco.json", "-o", "mine")
+    assert (code, out) == (2, "")
+    assert "has 2 objects in the project already" in err
+    assert into(capsys, "photos_coco.json", "-o", "mine", "--add")[1].startswith("mine: 0 objects added")
+    assert into(capsys, "mine", "-o", "copy")[1].startswith("copy: 2 objects added")
+
+
+def test_an_import_that_cannot_work_leaves_no_project(photos, capsys) -> None:
+    pytest.importorskip("sqlalchemy")
+    Path("été.jpg").rename("elsewhere.jpg")
+    code, _, err = into(capsys, "photos_coco.json", "-o", "mine")
+    assert code == 2
+    assert err == "error: the picture été.jpg was not found; say where it is with --images DIR\n"
+    assert not Path("mine").exists()
+
+
+def test_what_a_project_cannot_hold_is_refused(photos, capsys) -> None:
+    pytest.importorskip("sqlalchemy")
+    content = json.loads(Path("photos_coco.json").read_text("utf-8"))
+    for change, words in (
+        ({"categories": [{"id": 1, "name": "cup "}, {"id": 2, "name": "cup"}]}, "the class 'cup ' has a name"),
+        ({"annotations": [{**content["annotations"][0], "iscrowd": 1}]}, "has a region without truth"),
+    ):
+        Path("odd.json").write_text(json.dumps({**content, **change}), "utf-8")
+        code, _, err = into(capsys, "odd.json", "-o", "mine")
+        assert (code, err.count("\n")) == (2, 1)
+        assert words in err
+        assert not Path("mine").exists()

@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from clickwise.errors import OptionError
+
 
 def export_labels(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder with labels.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="File or folder with labels, or a project.", show_default=False)
+    ],
     to: Annotated[
         str,
         typer.Option(
@@ -49,16 +53,14 @@ def export_labels(
     """
     from typing import cast
 
-    from clickwise.errors import OptionError
+    from clickwise.cli.project_labels import SOURCES
     from clickwise.formats.options import Holes, ReadOptions, WriteOptions
     from clickwise.formats.registry import find_format, read_labels, write_labels
 
     found = find_format(to)
     options = WriteOptions(cast(Holes | None, holes), with_pictures)
-    for folder in images or []:
-        if not folder.is_dir():
-            raise OptionError(f"--images {folder} is not a folder; give the one that holds the pictures")
-    labels = read_labels(source, source_format, ReadOptions(tuple(images or [])))
+    folders = check_folders(images)
+    labels = read_labels(source, source_format, ReadOptions(folders), formats=SOURCES)
     if not labels.images:
         raise OptionError(f"{source} lists no picture; there is nothing to write")
     for note in write_labels(labels, output, found.name, options, overwrite=overwrite):
@@ -68,3 +70,11 @@ def export_labels(
         f"{output}: {found.what}; {labels.object_count} object{'' if labels.object_count == 1 else 's'} in "
         f"{pictures} picture{'' if pictures == 1 else 's'}, {classes} class{'' if classes == 1 else 'es'}"
     )
+
+
+def check_folders(images: list[Path] | None) -> tuple[Path, ...]:
+    """The folders given by --images; OptionError for one that is none."""
+    for folder in images or []:
+        if not folder.is_dir():
+            raise OptionError(f"--images {folder} is not a folder; give the one that holds the pictures")
+    return tuple(images or [])

@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a model from a recipe.",
     "data": "Data sets on this machine: build, check, pack and look at them.",
     "export-labels": "Labels of any readable format into another: COCO, LabelMe, YOLO, VOC, PNG masks.",
+    "import-labels": "Labels of any readable format into a project of the annotator.",
     "models": "Architectures and weights: size, licence, published NoC.",
     "download": "Fetch published weights into the cache.",
     "convert": "Turn a published .pth file into our own format.",
@@ -43,6 +44,7 @@ EXTRAS = {
     "matplotlib": ("matplotlib", "plots"),
     "pycocotools": ("pycocotools", "data"),
     "shapely": ("shapely", "data"),
+    "sqlalchemy": ("sqlalchemy", "annotate"),
 }
 """Import name of an optional dependency -> (package, extra)."""
 

@@ -1,0 +1,155 @@
+"""A project of the annotator as a source of labels, and labels as a beginning for a project."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clickwise.errors import DatasetError, OptionError
+from clickwise.formats.capabilities import Capabilities, check
+from clickwise.formats.options import ReadOptions
+from clickwise.formats.records import LabelledImage, Labels
+from clickwise.formats.registry import FORMATS, LabelFormat
+
+if TYPE_CHECKING:
+    from clickwise.annotate.document import ImageEntry
+    from clickwise.annotate.store import ProjectStore
+
+_PROJECT_FILE = "project.sqlite"
+_SQLITE_START = b"SQLite format 3\0"
+PROJECT = LabelFormat(
+    "project",
+    "a project of the annotator",
+    __name__,
+    "",
+    "folder",
+    Capabilities(
+        empty=True, ignored="none", ids=False, attributes=False, by_stem=False, forbidden="".join(map(chr, range(32)))
+    ),
+)
+SOURCES = (PROJECT, *FORMATS)
+"""All that labels can come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. notes: what a project has no place for."""
+
+    pictures: int
+    objects: int
+    notes: tuple[str, ...]
+
+
+def recognises(place: Path) -> bool:
+    """Whether a folder holds a project, or a file is its database."""
+    file = place / _PROJECT_FILE if place.is_dir() else place
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_SQLITE_START)) == _SQLITE_START
+
+
+def read(place: Path, options: ReadOptions) -> Labels:
+    """All pictures of a project with their objects, hidden ones too. Raises ProjectError."""
+    from clickwise.annotate.store import ProjectStore
+
+    with ProjectStore.open(place, create=False) as store:
+        return store.labels()
+
+
+def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported:
+    """Add pictures and objects to a project, which is made when it is not there.
+
+    Everything that can be wrong is found before anything is stored. An import that broke off goes on where it stopped
+    when it is done again with ``onto_others``: no object is added twice. Raises DatasetError for pictures that are
+    missing, OutputError for what a project cannot hold, OptionError for pictures that have objects already, unless
+    ``onto_others``.
+    """
+    from clickwise.annotate.store import ProjectStore
+
+    others = {one.name: one.can for one in FORMATS}
+    notes = check(labels, PROJECT.name, PROJECT.can, PROJECT.holes, others)
+    if any("/" in image.file_name for image in labels.images):
+        notes = (*notes, "pictures are named without their folders")
+    is_there = recognises(project)
+    with_file = [image for image in labels.images if image.path is not None]
+    if not is_there:
+        _need_pictures(labels.images)
+    with ProjectStore.open(project, create=not is_there) as store:
+        by_name = {entry.name: entry for entry in store.images()}
+        by_path = {Path(entry.path).resolve(): entry for entry in by_name.values()}
+        _need_pictures([image for image in labels.images if image.file_name not in by_name])
+        known = [(image, _entry_of(image, by_path, by_name)) for image in labels.images]
+        for image, entry in known:
+            if entry is not None:
+                _need_fit(image, entry, onto_others)
+        store.add_images(path for path in (image.path for image in with_file) if path is not None)
+        by_path = {Path(entry.path).resolve(): entry for entry in store.images()}
+        objects = _record(store, labels, [(image, _entry_of(image, by_path, by_name)) for image in labels.images])
+    return Imported(len(labels.images), objects, notes)
+
+
+def _need_pictures(images: tuple[LabelledImage, ...] | list[LabelledImage]) -> None:
+    missing = [image.file_name for image in images if image.path is None]
+    if missing:
+        more = f" ({len(missing)} such pictures)" if len(missing) > 1 else ""
+        raise DatasetError(f"the picture {missing[0]} was not found{more}; say where it is with --images DIR")
+
+
+def _entry_of(
+    image: LabelledImage, by_path: dict[Path, ImageEntry], by_name: dict[str, ImageEntry]
+) -> ImageEntry | None:
+    """The project's picture: the same file, else the one of that name."""
+    return by_path.get(image.path.resolve()) if image.path is not None else by_name.get(image.file_name)
+
+
+def _need_fit(image: LabelledImage, entry: ImageEntry, onto_others: bool) -> None:
+    if entry.size != image.size:
+        raise DatasetError(
+            f"{image.file_name} has {image.width} x {image.height} pixels, the project's {entry.name} "
+            f"{entry.size[1]} x {entry.size[0]} (width x height); they must agree"
+        )
+    if entry.object_count and not onto_others:
+        raise OptionError(
+            f"{entry.name} has {entry.object_count} objects in the project already; "
+            "give another project, or --add to put these on top"
+        )
+
+
+def _record(store: ProjectStore, labels: Labels, pairs: list[tuple[LabelledImage, ImageEntry | None]]) -> int:
+    """Store classes and objects; the number of objects that are new."""
+    from clickwise.annotate.actions import AddObject
+    from clickwise.annotate.mask_runs import MaskRuns
+
+    classes, version = store.classes()
+    for wanted in labels.classes:
+        if classes.named(wanted.name.strip()) is None:
+            classes = classes.add(wanted.name, wanted.colour)
+    store.set_classes(classes, base_version=version)
+    numbers = {own.name: found.class_id for own in labels.classes if (found := classes.named(own.name.strip()))}
+    before = store.progress().objects
+    for image, entry in pairs:
+        if entry is None or entry.trouble:
+            raise DatasetError(f"{image.file_name} cannot be opened in the project: {entry.trouble if entry else ''}")
+        for one, token in zip(image.objects, _tokens(image), strict=True):
+            name = one.attributes.get("name")
+            action = AddObject(
+                MaskRuns.read(one.mask.size, one.mask.counts),
+                numbers[one.class_name],
+                "import",
+                name if isinstance(name, str) else "",
+            )
+            store.record(entry.image_id, action, author="import-labels", token=token)
+    return store.progress().objects - before
+
+
+def _tokens(image: LabelledImage) -> Iterator[str]:
+    """A name for each object by what and the how manieth of its kind it is, so that it is not added twice."""
+    seen: dict[str, int] = {}
+    for one in image.objects:
+        what = f"{image.file_name}\0{one.class_name}\0{one.mask.counts}"
+        seen[what] = seen.get(what, 0) + 1
+        yield hashlib.sha256(f"{what}\0{seen[what]}".encode()).hexdigest()[:40]
