@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,9 +17,12 @@ from drawing import blob, random_action
 from PIL import Image
 
 from clickwise.annotate import actions, database
+from clickwise.annotate.importing import import_labels
+from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.store import ProjectStore
 from clickwise.clicks.click import Click
 from clickwise.errors import ConflictError, ImageError, ProjectError
+from clickwise.formats.records import LabelledImage, LabelledObject, RunLengths, labels_of
 
 WIDTH, HEIGHT = 32, 24
 
@@ -376,3 +383,113 @@ def test_urls(tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         ProjectStore.open("postgresql+nothing://me:secret@host/x")
     assert "secret" not in str(caught.value)
+
+
+def test_sql_of_the_documentation_runs(file: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "concepts" / "annotation-project.md").read_text("utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    connection = sqlite3.connect(file)
+    by_class, masks = (connection.execute(query).fetchall() for query in block.strip().rstrip(";").split(";"))
+    with ProjectStore.open(file) as store:
+        objects = store.document(store.images()[0].image_id).objects
+    assert by_class == [("object", len(objects), sum(len(item.clicks) for item in objects) / len(objects))]
+    assert {(row[1], row[4]) for row in masks} == {(item.object_id, item.mask.counts) for item in objects}
+    connection.close()
+
+
+def test_without_sqlalchemy_the_error_names_the_extra() -> None:
+    code = "import sys; sys.modules['sqlalchemy'] = None; import clickwise.annotate.store"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'pip install "clickwise[annotate]"' in done.stderr.splitlines()[-1]
+
+
+def test_the_model_needs_neither_torch_nor_a_database() -> None:
+    code = (
+        "import sys, clickwise.annotate.history, clickwise.annotate.codec, clickwise.annotate.overlap; "
+        "print({'torch', 'sqlalchemy', 'fastapi', 'starlette'} & set(sys.modules)); import clickwise.annotate.store; "
+        "print({'torch', 'fastapi', 'starlette', 'cv2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["set()", "set()"]
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(file: Path) -> None:
+    with ProjectStore.open(file) as store:
+        image_id = store.images()[0].image_id
+        before = store.document(image_id)
+        pages = sqlite3.connect(file).execute("PRAGMA page_count").fetchone()[0]
+        with store._engine.connect() as connection:  # the pool gives the same connection again
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        rng = np.random.default_rng(5)
+
+        def fill() -> None:
+            nonlocal before
+            for _ in range(200):
+                mask = MaskRuns.of(rng.random((HEIGHT, WIDTH)) < 0.5)
+                before = store.record(image_id, actions.AddObject(mask)).document
+
+        with pytest.raises(ProjectError, match="disk is full"):
+            fill()
+        assert store.document(image_id) == before
+    with ProjectStore.open(file) as store:
+        assert store.document(image_id) == before
+        assert store.check() == []
+
+
+def test_a_busy_database_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_S", 0.05)
+    with ProjectStore.open(file) as store:
+        image_id = store.images()[0].image_id
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ProjectError, match="another program keeps it busy"):
+            store.record(image_id, actions.Finish())
+        assert store.document(image_id).finished is False, "reading goes on"
+        other.rollback()
+        other.close()
+        store.record(image_id, actions.Finish())
+
+
+def test_a_folder_without_permission_to_write(file: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    file.chmod(0o400)
+    with pytest.raises(ProjectError, match="permissions"):
+        ProjectStore.open(file)
+
+
+def test_several_programs_make_one_project_at_once(place: Path) -> None:
+    stores: list[ProjectStore] = []
+    threads = [threading.Thread(target=lambda: stores.append(ProjectStore.open(place))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(store.classes()[0]) for store in stores] == [1, 1, 1, 1]
+    for store in stores:
+        store.close()
+
+
+def test_roundabout_paths_are_one_picture(place: Path, photos: Path) -> None:
+    with ProjectStore.open(place) as store:
+        (entry,) = store.add_images([photos / "more" / ".." / "b2.png"])
+        assert store.add_images([photos / "b2.png"]) == (entry,)
+
+
+def test_labels_come_in_as_one_step_for_each_picture(place: Path, photos: Path) -> None:
+    store, image_id = started(place, photos)
+    rng = np.random.default_rng(0)
+    masks = [blob(rng), blob(rng)]
+    runs = [RunLengths(mask.size, mask.counts) for mask in masks]
+    objects = (LabelledObject("cup", runs[0]), LabelledObject("object", runs[1]))
+    labels = labels_of((LabelledImage("elsewhere/b2.jpg", HEIGHT, WIDTH, objects), LabelledImage("other.png", 5, 5)))
+    report = import_labels(store, labels, author="Ada")
+    assert (report.images, report.objects, report.unknown) == (1, 2, ("other.png",))
+    document = store.document(image_id)
+    assert [item.mask for item in document.objects] == masks
+    assert store.classes()[0].named("cup").class_id == document.objects[0].class_id
+    assert store.undo(image_id).document.objects == ()
+    wrong = labels_of((LabelledImage("b2.png", 5, 5),))
+    with pytest.raises(ProjectError, match="5 x 5"):
+        import_labels(store, wrong)
+    store.close()

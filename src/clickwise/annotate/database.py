@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 PROJECT_FILE = "project.sqlite"
+_FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _SQLITE_START = b"SQLite format 3\0"
 _PATIENCE_S = 30.0
 """How long one process waits for another's transaction, which lasts milliseconds."""
@@ -60,7 +61,7 @@ def open_database(place: str | os.PathLike[str], create: bool = True, name: str 
 def project_file(place: str | os.PathLike[str]) -> Path:
     """The database's file: of a project folder the file in it, else the file itself."""
     path = Path(place).expanduser()
-    is_folder = path.is_dir() or (not path.exists() and path.suffix == "")
+    is_folder = path.is_dir() or (not path.exists() and path.suffix.lower() not in _FILE_SUFFIXES)
     return (path / PROJECT_FILE if is_folder else path).absolute()
 
 

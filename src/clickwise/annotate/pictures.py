@@ -42,7 +42,7 @@ def find_pictures(places: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, 
     """
     found: dict[Path, str] = {}
     for place in places:
-        path = Path(place).expanduser().absolute()
+        path = Path(os.path.normpath(Path(place).expanduser().absolute()))  # links stay links
         if not path.exists():
             raise ImageError(f"{path} does not exist; expected a picture or a folder of pictures")
         if not path.is_dir():
