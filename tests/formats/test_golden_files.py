@@ -251,3 +251,20 @@ def test_pictures_elsewhere_are_found(tmp_path) -> None:
     found = only(read_labels(tmp_path, "yolo", ReadOptions((tmp_path / "photos",))))
     assert found.file_name == "day/a.JPEG"
     assert (found.objects[0].mask.mask() == BAR).all()
+
+
+def test_points_are_left_out_with_a_word(tmp_path) -> None:
+    shapes = [{"label": "spot", "points": [[0, 0]], "shape_type": "point"}]
+    content = {"shapes": shapes, "imagePath": "a.jpg", "imageHeight": 4, "imageWidth": 6}
+    write(tmp_path / "a.json", json.dumps(content))
+    told: list[str] = []
+    assert only(read_labels(tmp_path, "auto", ReadOptions(warn=told.append))).objects == ()
+    assert told == [f"{tmp_path / 'a.json'} shape 0 is a point, which encloses nothing; left out"]
+
+
+def test_same_names_in_train_and_valid_are_two_pictures(tmp_path) -> None:
+    content = labels(image("a.jpg", SIZE, thing(BAR)))
+    for split in ("train", "valid"):
+        (tmp_path / split).mkdir()
+        write_labels(content, tmp_path / split / "_annotations.coco.json", "coco")
+    assert [one.file_name for one in read_labels(tmp_path).images] == ["train/a.jpg", "valid/a.jpg"]

@@ -133,6 +133,11 @@ MALFORMED = {
     "list.json": ({"images": {}, "annotations": [], "categories": []}, "", "is no COCO JSON"),
     "no size.json": (coco(images=[{"id": 1, "file_name": "a.jpg", "width": "12"}]), "image 0", "two whole numbers"),
     "category.json": (coco(annotation={"category_id": 7}), "annotation 0", "category_id 7, which categories does not"),
+    "huge.json": (
+        coco(images=[{"id": 1, "file_name": "a.jpg", "height": 10**6, "width": 10**6}]),
+        "image 0",
+        "at most 250000000 are read",
+    ),
     "names.json": (coco(categories=[{"id": 1}]), "category 0", "no name"),
     "corner.json": (coco(annotation={"segmentation": [[0, 0, 4, "x", 4, 4]]}), "annotation 0", "finite number"),
     "two corners.json": (coco(annotation={"segmentation": [[0, 0, 4, 4]]}), "annotation 0", "of 4 numbers"),
@@ -142,6 +147,7 @@ MALFORMED = {
     "escape.json": (coco(images=[{"id": 1, "file_name": "../a", "height": 10, "width": 12}]), "image 0", "relative"),
     "shape.json": ({**LABELME, "shapes": [{"label": "x", "points": [[0, 0]], "shape_type": "blob"}]}, "shape 0", "b"),
     "label.json": ({**LABELME, "shapes": [{"points": [[0, 0], [3, 0], [3, 3]]}]}, "", "expected a name"),
+    "unsized.json": ({**LABELME, "imageWidth": None}, "", "two whole numbers"),
     "path.json": ({"shapes": []}, "", "expected imagePath"),
 }  # fmt: skip
 

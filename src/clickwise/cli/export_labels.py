@@ -60,7 +60,9 @@ def export_labels(
     found = find_format(to)
     options = WriteOptions(cast(Holes | None, holes), with_pictures)
     folders = check_folders(images)
-    labels = read_labels(source, source_format, ReadOptions(folders), formats=SOURCES)
+    labels = read_labels(
+        source, source_format, ReadOptions(folders, lambda line: typer.echo(f"note: {line}", err=True)), formats=SOURCES
+    )
     if not labels.images:
         raise OptionError(f"{source} lists no picture; there is nothing to write")
     for note in write_labels(labels, output, found.name, options, overwrite=overwrite):

@@ -34,7 +34,9 @@ def import_labels(
     from clickwise.formats.registry import read_labels
 
     folders = check_folders(images)
-    labels = read_labels(source, source_format, ReadOptions(folders), formats=SOURCES)
+    labels = read_labels(
+        source, source_format, ReadOptions(folders, lambda line: typer.echo(f"note: {line}", err=True)), formats=SOURCES
+    )
     done = import_into(project, labels, onto_others=add)
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)

@@ -7,7 +7,7 @@ say so and the picture is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from clickwise.formats.files import (
     picture_facts,
     read_json,
     refuse,
+    told_size,
 )
 from clickwise.formats.options import ReadOptions, WriteOptions
 from clickwise.formats.outlines import fill_polygon
@@ -173,7 +174,7 @@ def read(place: Path, options: ReadOptions) -> Labels:
     files = [place] if place.is_file() else annotation_files(place)
     if not files:
         raise DatasetError(f"{place} holds no COCO JSON; expected one with images and annotations")
-    images: list[LabelledImage] = []
+    images: list[tuple[str, LabelledImage]] = []
     classes: dict[str, LabelClass] = {}
     for file in files:
         content = read_content(file)
@@ -182,8 +183,13 @@ def read(place: Path, options: ReadOptions) -> Labels:
         listed = listed_images(content, file, refuse)
         assign_annotations(content, file, listed, refuse)
         folders = [*options.images, *picture_folders(file, file.parent if place.is_file() else place)]
-        images += [_image(one, names, folders) for one in listed.values()]
-    return labels_of(tuple(images), tuple(classes.values()))
+        below = file.parent.relative_to(place).as_posix() if place.is_dir() else "."
+        images += [(below, _image(one, names, folders)) for one in listed.values()]
+    if len({image.file_name for _, image in images}) < len(images):  # train/ and valid/ may have the same names
+        images = [
+            (at, image if at == "." else replace(image, file_name=f"{at}/{image.file_name}")) for at, image in images
+        ]
+    return labels_of(tuple(image for _, image in images), tuple(classes.values()))
 
 
 def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]) -> LabelledImage:
@@ -220,15 +226,10 @@ def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]
 def _size_told(one: CocoImage, folders: Sequence[Path]) -> tuple[Size, PictureFacts]:
     """(height, width) of the raster that the coordinates belong to, and what is known of the picture."""
     told = one.entry.get("height"), one.entry.get("width")
-    whole = [value for value in told if isinstance(value, int) and not isinstance(value, bool) and value > 0]
     path = find_file(one.entry["file_name"], folders)
     if path is None:
-        if len(whole) < 2:
-            raise DatasetError(
-                f"{one.place} has the height {told[0]!r} and width {told[1]!r}, and its picture is not there; "
-                "expected two whole numbers"
-            )
-        return (whole[0], whole[1]), PictureFacts((whole[0], whole[1]))
+        size = told_size(one.place, *told)
+        return size, PictureFacts(size)
     facts = picture_facts(path)
     turned = facts.orientation is not None and facts.orientation >= 5
     if told == (None, None) or told == facts.size:

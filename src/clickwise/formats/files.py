@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clickwise.errors import DatasetError, ImageError, OutputError
-from clickwise.imaging import read_header
+from clickwise.imaging import max_pixels, read_header
 from clickwise.types import MaskArray, Size
 
 Level = Literal["error", "warning"]
@@ -118,6 +118,18 @@ def picture_facts(path: Path) -> PictureFacts:
     except ImageError as error:
         raise DatasetError(str(error)) from error
     return PictureFacts(header.size, header.orientation, path)
+
+
+def told_size(place: str, height: object, width: object) -> Size:
+    """(height, width) as a label file tells it of a picture that is not there. Raises DatasetError after ``place``."""
+    if not (type(height) is int and type(width) is int and height > 0 and width > 0):
+        raise DatasetError(
+            f"{place} has the height {height!r} and width {width!r}, and its picture is not there; "
+            "expected two whole numbers"
+        )
+    if height * width > max_pixels():
+        raise DatasetError(f"{place} tells of {width} x {height} pixels; at most {max_pixels()} are read")
+    return height, width
 
 
 def by_plain_stem(paths: Iterable[Path], root: Path) -> dict[str, Path]:

@@ -15,7 +15,18 @@ import numpy as np
 from PIL import Image
 
 from clickwise.errors import DatasetError
-from clickwise.formats.files import Wrong, bright, find_file, is_number, json_text, picture_facts, read_json, refuse
+from clickwise.formats.files import (
+    Level,
+    Wrong,
+    bright,
+    find_file,
+    is_number,
+    json_text,
+    picture_facts,
+    read_json,
+    refuse,
+    told_size,
+)
 from clickwise.formats.options import ReadOptions, WriteOptions
 from clickwise.formats.outlines import fill_circle, fill_polygon, rectangle
 from clickwise.formats.records import NO_TRUTH_CLASS, LabelledImage, LabelledObject, Labels, RunLengths, labels_of
@@ -97,16 +108,18 @@ def _image(file: Path, root: Path, options: ReadOptions) -> LabelledImage:
         raise DatasetError(f"{file} names no picture; expected imagePath")
     path = find_file(name, [file.parent, *options.images, root, root / "images"])
     facts = picture_facts(path) if path else None
-    size = facts.size if facts else told
-    if not all(isinstance(value, int) and value > 0 for value in size):
-        raise DatasetError(f"{file} has no imageHeight and imageWidth, and its picture {name} is not there")
-    height, width = int(size[0] or 0), int(size[1] or 0)
+    height, width = facts.size if facts else told_size(f"{file} (imageHeight, imageWidth)", *told)
     if any(told) and told != (height, width):
         raise DatasetError(
             f"{file} says {told[1]} x {told[0]} pixels, {path} has {width} x {height} (width x height); they must agree"
         )
     objects = []
-    for mask, ignored, shape in objects_of(content, file, (height, width), refuse):
+
+    def tell(place: Path | str, rule: str, message: str, level: Level = "error") -> None:
+        refuse(place, rule, message, level)
+        options.warn(f"{place} {message}")
+
+    for mask, ignored, shape in objects_of(content, file, (height, width), tell):
         number, more = shape.get("object_id"), shape.get("attributes")
         objects.append(
             LabelledObject(
@@ -181,8 +194,8 @@ def _pasted(points: list[list[float]], data: Any, size: Size) -> MaskArray:
     try:
         with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as opened:
             values = np.asarray(opened if opened.mode == "1" else opened.convert("L"))
-    except (TypeError, ValueError, OSError, SyntaxError) as error:
-        raise ValueError(f"it is no base64 PNG ({type(error).__name__})") from None
+    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"it is no base64 PNG that fits ({type(error).__name__})") from None
     inside = bright(values) if values.max(initial=0) > 1 else values.astype(bool)
     left, top = int(points[0][0]), int(points[0][1])
     height, width = inside.shape

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,9 +14,13 @@ Holes = Literal["refuse", "bridge", "fill"]
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """images: folders in which pictures are looked for before the places that a format has for them."""
+    """images: folders in which pictures are looked for before the places that a format has for them.
+
+    warn: told, in a line, of everything in a file that is left out because no mask comes of it.
+    """
 
     images: tuple[Path, ...] = ()
+    warn: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def _listed_image(root: Path, entry: dict[str, Any], options: ReadOptions) -> La
 def _raster_of(root: Path, file: str, facts: PictureFacts, named: Sequence[int]) -> NDArray[Any]:
     """Upright values of a mask file; DatasetError when it is missing or holds others than were named."""
     path = root / file
-    if ".." in Path(file).parts or not path.is_file():
+    if Path(file).is_absolute() or ".." in Path(file).parts or not path.is_file():
         raise DatasetError(f"{root / SIDECAR} names the mask {file}, which is not there")
     values = load_raster(path, also_grey=True)
     if values.ndim != 2:
