@@ -450,6 +450,15 @@ def test_a_busy_database_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         store.record(image_id, actions.Finish())
 
 
+def test_a_driver_that_fails_while_connecting_is_one_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(database, "_prepare_sqlite", fails)
+    with pytest.raises(ProjectError, match="check the permissions"):
+        ProjectStore.open(file)
+
+
 def test_a_folder_without_permission_to_write(file: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")

@@ -28,6 +28,7 @@ _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _SQLITE_START = b"SQLite format 3\0"
 _PATIENCE_S = 30.0
 """How long one process waits for another's transaction, which lasts milliseconds."""
+_TRIES, _PAUSE_S = 100, 0.02
 _WRITES = "clickwise_writes"
 Migration = Callable[[Connection], None]
 MIGRATIONS: dict[int, Migration] = {}
@@ -107,7 +108,7 @@ def speaking(place: str) -> Iterator[None]:
     """Turns the database's errors into a ProjectError of one line."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         raise ProjectError(f"project {place}: {_explained(_one_line(cause))}") from error
 
@@ -207,15 +208,15 @@ def _make_or_migrate(connection: Connection, create: bool, name: str, place: str
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Settings of each connection. FULL waits until the disk has each transaction: a power cut loses nothing either."""
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
-    for attempt in range(100):
+    for attempt in range(_TRIES):
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 connection.execute("PRAGMA journal_mode = WAL")
             break
-        except sqlite3.OperationalError:  # switching does not wait for another process that is switching
-            if attempt == 99:
+        except sqlite3.OperationalError as error:  # switching does not wait for another process that is switching
+            if attempt == _TRIES - 1 or "locked" not in str(error):
                 raise
-            time.sleep(0.02)
+            time.sleep(_PAUSE_S)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
