@@ -179,7 +179,8 @@ def test_what_voc_looks_like(tmp_path) -> None:
         assert (np.asarray(file) == np.where(BAR, 1, 0)).all()
         assert file.mode == "P"
     assert (np.asarray(Image.open(tmp_path / "out/SegmentationClass/é.png")) == np.where(BAR, 3, 0)).all()
-    assert (tmp_path / "out/ImageSets/Segmentation/train.txt").read_text("utf-8") == "é\n"
+    for split in ("train", "val", "trainval"):
+        assert (tmp_path / f"out/ImageSets/Segmentation/{split}.txt").read_text("utf-8") == "é\n"
     assert "猫:128,128,0::" in (tmp_path / "out/labelmap.txt").read_text("utf-8")
 
 
@@ -188,7 +189,7 @@ def test_an_export_with_pictures_is_a_data_set_to_train_on(name, tmp_path) -> No
     source = picture(tmp_path / "a.jpg")
     content = labels(image("a.jpg", SIZE, thing(BAR), thing(box(SIZE, 5, 0, 6, 4)), path=source))
     write_labels(content, tmp_path / "out", name, WriteOptions(pictures=True))
-    sample = open_dataset(tmp_path / ("out:train" if name == "voc" else "out")).load(0)
+    sample = open_dataset(tmp_path / "out").load(0)
     assert [(sample.object_mask(i) == one.mask.mask()).all() for i, one in enumerate(content.images[0].objects)] == [
         True,
         True,

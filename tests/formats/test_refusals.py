@@ -224,7 +224,7 @@ def test_malformed_voc(tmp_path) -> None:
     (root / "ImageSets/Segmentation/val.txt").write_text("b\n", "utf-8")
     with pytest.raises(DatasetError, match=r"b\.png does not exist"):
         read_labels(root)
-    (root / "ImageSets/Segmentation/val.txt").unlink()
+    (root / "ImageSets/Segmentation/val.txt").write_text("a\n", "utf-8")
     spoil(root / "SegmentationClass/a.png", lambda values: np.arange(120, dtype=np.uint8).reshape(10, 12))
     with pytest.raises(DatasetError, match=r"SegmentationClass/a\.png gives object 1 .* the classes \[0, "):
         read_labels(root)

@@ -158,7 +158,7 @@ def _codes(colours: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def write(labels: Labels, target: Path, options: WriteOptions) -> None:
-    """Masks of objects and classes, labelmap.txt, and one list, ``ImageSets/Segmentation/train.txt``."""
+    """Masks of objects and classes, labelmap.txt, and lists; all pictures are both train and val."""
     palette = voc_palette()
     named = [one.name for one in labels.classes if one.name != NO_TRUTH_CLASS]
     numbers = {name: number for number, name in enumerate(named, 1)}
@@ -176,7 +176,8 @@ def write(labels: Labels, target: Path, options: WriteOptions) -> None:
     lines = ["# label:color_rgb:parts:actions"]
     lines += [f"{name}:{_colour_text(palette[n])}::" for n, name in enumerate([_BACKGROUND, *named])]
     (target / _LABELMAP).write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    (target / _LISTS / "train.txt").write_text("".join(f"{image.stem}\n" for image in labels.images), "utf-8")
+    for split in ("train", "val", "trainval"):
+        (target / _LISTS / f"{split}.txt").write_text("".join(f"{image.stem}\n" for image in labels.images), "utf-8")
 
 
 def _colour_text(colour: NDArray[np.uint8]) -> str:

@@ -14,7 +14,7 @@ from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
-from clickwise.formats import coco
+from clickwise.formats import coco_content as coco
 from clickwise.formats.files import find_file
 from clickwise.imaging import LoadedImage, to_upright
 from clickwise.types import MaskArray, Size
