@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clickwise.errors import DatasetError, OptionError
 from clickwise.formats.capabilities import Capabilities, check
 from clickwise.formats.options import ReadOptions
-from clickwise.formats.records import LabelledImage, Labels
+from clickwise.formats.records import LabelledImage, LabelledObject, Labels
 from clickwise.formats.registry import FORMATS, LabelFormat
 
 if TYPE_CHECKING:
@@ -120,36 +120,26 @@ def _need_fit(image: LabelledImage, entry: ImageEntry, onto_others: bool) -> Non
 
 
 def _record(store: ProjectStore, labels: Labels, pairs: list[tuple[LabelledImage, ImageEntry | None]]) -> int:
-    """Store classes and objects; the number of objects that are new."""
-    from clickwise.annotate.actions import AddObject
-    from clickwise.annotate.mask_runs import MaskRuns
+    """Store classes and objects under the project's names, one step for each picture; the number of new objects."""
+    from clickwise.annotate.importing import import_labels
 
-    classes, version = store.classes()
-    for wanted in labels.classes:
-        if classes.named(wanted.name.strip()) is None:
-            classes = classes.add(wanted.name, wanted.colour)
-    store.set_classes(classes, base_version=version)
-    numbers = {own.name: found.class_id for own in labels.classes if (found := classes.named(own.name.strip()))}
-    before = store.progress().objects
+    fresh = []
     for image, entry in pairs:
         if entry is None or entry.trouble:
             raise DatasetError(f"{image.file_name} cannot be opened in the project: {entry.trouble if entry else ''}")
-        for one, token in zip(image.objects, _tokens(image), strict=True):
-            name = one.attributes.get("name")
-            action = AddObject(
-                MaskRuns.read(one.mask.size, one.mask.counts),
-                numbers[one.class_name],
-                "import",
-                name if isinstance(name, str) else "",
-            )
-            store.record(entry.image_id, action, author="import-labels", token=token)
-    return store.progress().objects - before
+        fresh.append(replace(image, file_name=entry.name, objects=tuple(_new_objects(store, image, entry))))
+    return import_labels(store, replace(labels, images=tuple(fresh)), author="import-labels").objects
 
 
-def _tokens(image: LabelledImage) -> Iterator[str]:
-    """A name for each object by what and the how manieth of its kind it is, so that it is not added twice."""
-    seen: dict[str, int] = {}
+def _new_objects(store: ProjectStore, image: LabelledImage, entry: ImageEntry) -> Iterator[LabelledObject]:
+    """The objects that the picture does not have yet: another class or another mask."""
+    from clickwise.annotate.mask_runs import MaskRuns
+
+    classes, _ = store.classes()
+    there = Counter((classes.get(item.class_id).name, item.mask) for item in store.document(entry.image_id).objects)
     for one in image.objects:
-        what = f"{image.file_name}\0{one.class_name}\0{one.mask.counts}"
-        seen[what] = seen.get(what, 0) + 1
-        yield hashlib.sha256(f"{what}\0{seen[what]}".encode()).hexdigest()[:40]
+        key = (one.class_name, MaskRuns.read(one.mask.size, one.mask.counts))
+        if there[key]:
+            there[key] -= 1
+        else:
+            yield one
