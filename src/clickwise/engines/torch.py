@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -170,5 +170,5 @@ def _fast_bf16(device: torch.device) -> bool:
 
 
 def _as_float(output: ModelOutput) -> ModelOutput:
-    maps = {field.name: getattr(output, field.name) for field in fields(output)}
-    return ModelOutput(**{name: value.float() if isinstance(value, Tensor) else value for name, value in maps.items()})
+    given = {field.name: getattr(output, field.name) for field in fields(output)}
+    return replace(output, **{name: value.float() for name, value in given.items() if isinstance(value, Tensor)})

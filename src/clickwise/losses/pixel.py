@@ -129,7 +129,10 @@ def _plain(value: Tensor | None) -> float | None:
 
 @dataclass(frozen=True)
 class WeightedNormalizedFocalLoss(Stateless):
-    """`functional.weighted_normalized_focal_loss` with its options; used on the views "refined_logits+trimap", "logits+border"."""
+    """`functional.weighted_normalized_focal_loss` with its options, for views that give a map of weights.
+
+    These are "refined_logits+trimap" and "logits+border".
+    """
 
     share: float = functional.BOUNDARY_SHARE
     alpha: float = functional.WEIGHTED_NFL_ALPHA
