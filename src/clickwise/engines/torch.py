@@ -170,5 +170,9 @@ def _fast_bf16(device: torch.device) -> bool:
 
 
 def _as_float(output: ModelOutput) -> ModelOutput:
-    given = {field.name: getattr(output, field.name) for field in fields(output)}
-    return replace(output, **{name: value.float() for name, value in given.items() if isinstance(value, Tensor)})
+    answer = replace(output)
+    for field in fields(answer):
+        value = getattr(answer, field.name)
+        if isinstance(value, Tensor):
+            setattr(answer, field.name, value.float())
+    return answer
