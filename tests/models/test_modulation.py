@@ -39,7 +39,8 @@ def check(prev: Tensor, points: Tensor, *, max_radius: float = 100.0) -> None:
         assert found.dtype == prev.dtype
         for item in range(len(prev)):
             slow = slow_modulate(prev[item, 0].numpy(), points[item].numpy(), max_radius, rule)
-            np.testing.assert_allclose(found[item, 0].numpy(), slow, atol=2e-6, rtol=0)
+            # A radius is a float32 root; near the border of a small window its last bit is seen.
+            np.testing.assert_allclose(found[item, 0].numpy(), slow, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -26,7 +26,8 @@ def surface_distance(pred_mask: MaskArray, object_mask: MaskArray) -> float:
     if not (pred_mask.any() and object_mask.any()):
         return math.inf if pred_mask.any() or object_mask.any() else 0.0
     first, second = _outline(pred_mask), _outline(object_mask)
-    total = float(_distance_to(second)[first].sum()) + float(_distance_to(first)[second].sum())
+    # Exact sums: every process gets the same number, however its memory lies.
+    total = math.fsum(_distances(first, second)) + math.fsum(_distances(second, first))
     return total / (np.count_nonzero(first) + np.count_nonzero(second))
 
 
@@ -38,8 +39,7 @@ def _outline(mask: MaskArray) -> MaskArray:
     return outline
 
 
-def _distance_to(outline: MaskArray) -> NDArray[np.float32]:
-    distance: NDArray[np.float32] = cv2.distanceTransform(
-        (~outline).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    ).astype(np.float32)
-    return distance
+def _distances(outline: MaskArray, other: MaskArray) -> NDArray[np.float64]:
+    """Distance in pixels of each pixel of an outline to the nearest one of the other; squares are integers."""
+    distance = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[outline]
+    return np.sqrt(np.rint(np.square(distance, dtype=np.float64)))
