@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -47,14 +48,14 @@ class Easel:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class Action(ABC):
     """Base of all actions. kind: its name in the database and on the wire."""
 
     kind: ClassVar[str] = ""
 
+    @abstractmethod
     def perform(self, easel: Easel) -> None:
         """Change what is on the easel. ProjectError, MaskError or ClickError when it does not fit."""
-        raise NotImplementedError
 
     @property
     def reads(self) -> frozenset[int]:
