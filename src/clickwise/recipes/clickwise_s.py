@@ -61,7 +61,7 @@ def clickwise_s_2() -> Recipe:
         losses=(*first.losses, _BORDER),
         optimizer=first.optimizer.model_copy(update={"lr": 8e-4}),
         schedule=SchedulePart(warmup=0.02, decay_from=0.3),
-        phases=(Phase(size=224, batch=16, samples=64_000), Phase(size=288, batch=8, samples=32_000)),
+        phases=(Phase(size=224, batch=16, samples=44_800), Phase(size=288, batch=8, samples=14_400)),
         ema_decay=0.999,
     )
 
