@@ -14,7 +14,15 @@ from typing import TypeAlias
 import numpy as np
 
 from clickwise.errors import DatasetError, MaskError
-from clickwise.formats.run_lengths import checked_counts, decode_counts, encode_counts, format_counts, parse_counts
+from clickwise.formats.run_lengths import (
+    checked_counts,
+    decode_counts,
+    encode_counts,
+    format_counts,
+    parse_counts,
+    runs_of,
+    spans_of,
+)
 from clickwise.types import Box, MaskArray, Size
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -52,10 +60,7 @@ class RunLengths:
     @classmethod
     def of_counts(cls, counts: Sequence[int] | str, size: Size) -> RunLengths:
         """Run lengths from a file, in the one spelling. Raises ValueError saying what is wrong with them."""
-        runs = checked_counts(counts, size)
-        if 0 in runs[1:]:
-            return cls.of(decode_counts(runs, size))
-        return cls(size, format_counts(runs))
+        return cls(size, format_counts(runs_of(spans_of(checked_counts(counts, size)), size[0] * size[1])))
 
     def mask(self) -> MaskArray:
         """(H, W) bool."""
@@ -64,7 +69,7 @@ class RunLengths:
     @property
     def area(self) -> int:
         """Number of pixels."""
-        return sum(parse_counts(self.counts)[1::2])
+        return int(parse_counts(self.counts)[1::2].sum())
 
     def box(self) -> Box | None:
         """Half-open (x0, y0, x1, y1); None when the mask is empty."""
