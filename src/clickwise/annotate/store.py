@@ -6,32 +6,28 @@ One `ProjectStore` serves any number of threads, and any number of processes may
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from clickwise.annotate import class_rows, history, rows, shelf, tables
 from clickwise.annotate.classes import ClassList
-from clickwise.annotate.database import open_database, place_name, reading, speaking, sqlite_file, writing
 from clickwise.annotate.document import ImageDocument, ImageEntry, Progress, Project
 from clickwise.annotate.easel import Action
 from clickwise.annotate.history import Event
+from clickwise.annotate.labelled import labelled
 from clickwise.annotate.pictures import find_pictures, look_at
+from clickwise.annotate.storage import Storage
 from clickwise.errors import ConflictError, ProjectError
-from clickwise.formats.records import LabelClass, LabelledImage, LabelledObject, Labels, RunLengths, labels_of
+from clickwise.formats.records import LabelClass, LabelledImage, Labels, labels_of
 
 # isort: split
 from sqlalchemy import Connection, select
 
 _READERS = 4
 """Files looked at side by side; more do not help one disk."""
-_KEPT_DOCUMENTS = 64
 _LONGEST_TOKEN = 64
 
 
@@ -48,20 +44,11 @@ class Recorded:
     news: tuple[Event, ...]
 
 
-class ProjectStore:
+class ProjectStore(Storage):
     """A project. Open it with `open`; all methods may be called from any thread.
 
     Raises ProjectError when the database fails; what a method returned before is stored.
     """
-
-    def __init__(self, place: str | os.PathLike[str], create: bool = True, name: str = "") -> None:
-        self.place = place_name(place)
-        file = sqlite_file(place)
-        self._home = file.parent if file else None
-        self._engine = open_database(place, create, name or (self._home.name if self._home else ""))
-        self._writer = threading.Lock()
-        self._kept: OrderedDict[str, ImageDocument] = OrderedDict()
-        self._keeper = threading.Lock()
 
     @classmethod
     def open(cls, place: str | os.PathLike[str], *, create: bool = True, name: str = "") -> ProjectStore:
@@ -70,18 +57,6 @@ class ProjectStore:
         Raises ProjectError, and leaves the file as it is, when it is damaged, newer than this program or no project.
         """
         return cls(place, create, name)
-
-    def close(self) -> None:
-        """Let go of the database. Nothing is saved here: everything is already."""
-        self._engine.dispose()
-
-    def __enter__(self) -> ProjectStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # Pictures
 
@@ -260,7 +235,7 @@ class ProjectStore:
         for entry in self.images():
             if 0 in entry.size or (finished_only and not entry.finished):
                 continue
-            yield _labelled(entry, self.document(entry.image_id), classes)
+            yield labelled(entry, self.document(entry.image_id), classes)
 
     def check(self) -> list[str]:
         """What is wrong with the project, each in a line: every history is replayed and compared. Empty when sound."""
@@ -275,45 +250,6 @@ class ProjectStore:
             except ProjectError as error:
                 wrong.append(f"{entry.name}: {error}")
         return wrong
-
-    # Inside
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with speaking(self.place), reading(self._engine) as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        # One writer at a time waits here in order; between processes the database makes them wait.
-        with self._writer, speaking(self.place), writing(self._engine) as connection:
-            yield connection
-
-    def _newest(self, connection: Connection, image_id: str, lock: bool = False) -> ImageDocument:
-        table = tables.images
-        query = select(table.c.version, table.c.height, table.c.width).where(table.c.image_id == image_id)
-        row = connection.execute(query.with_for_update() if lock else query).first()
-        with self._keeper:
-            kept = self._kept.get(image_id)
-        if kept is not None and row is not None and (kept.version, *kept.size) == tuple(row):
-            return kept
-        document = rows.read_document(connection, image_id)
-        if not lock:  # inside a writing transaction nothing is certain yet
-            self._keep(document)
-        return document
-
-    def _keep(self, document: ImageDocument) -> None:
-        with self._keeper:
-            kept = self._kept.get(document.image_id)
-            if kept is None or kept.version <= document.version:
-                self._kept[document.image_id] = document
-            self._kept.move_to_end(document.image_id)
-            while len(self._kept) > _KEPT_DOCUMENTS:
-                self._kept.popitem(last=False)
-
-    def _forget(self) -> None:
-        with self._keeper:
-            self._kept.clear()
 
     def _is_known(self, path: Path, known: dict[str, tuple[int, float]]) -> bool:
         try:
@@ -339,14 +275,3 @@ def _agreed(document: ImageDocument, step: Callable[[], Event], missed: list[Eve
     if reason:
         raise history.refuse(reason, base, document.version)
     return event
-
-
-def _labelled(entry: ImageEntry, document: ImageDocument, classes: ClassList) -> LabelledImage:
-    objects = []
-    for item in document.objects:
-        kind = classes.get(item.class_id)
-        attributes = {"name": item.name} if item.name else {}
-        mask = RunLengths(item.mask.size, item.mask.counts)
-        objects.append(LabelledObject(kind.name, mask, attributes=attributes))
-    height, width = entry.size
-    return LabelledImage(entry.name, height, width, tuple(objects), entry.orientation, Path(entry.path))

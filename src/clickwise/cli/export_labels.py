@@ -53,7 +53,7 @@ def export_labels(
     """
     from typing import cast
 
-    from clickwise.cli.project_labels import SOURCES
+    from clickwise.annotate.labels import SOURCES
     from clickwise.formats.options import Holes, ReadOptions, WriteOptions
     from clickwise.formats.registry import find_format, read_labels, write_labels
 

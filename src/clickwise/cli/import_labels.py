@@ -28,8 +28,8 @@ def import_labels(
 
     Pictures stay where they are. An import that was interrupted goes on with --add; no object is added twice.
     """
+    from clickwise.annotate.labels import SOURCES, import_into
     from clickwise.cli.export_labels import check_folders
-    from clickwise.cli.project_labels import SOURCES, import_into
     from clickwise.formats.options import ReadOptions
     from clickwise.formats.registry import read_labels
 

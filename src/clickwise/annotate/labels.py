@@ -1,4 +1,7 @@
-"""A project of the annotator as a source of labels, and labels as a beginning for a project."""
+"""A project as a source of labels like any file, and labels as a beginning for a project.
+
+Imports of the database stay inside functions: label files are translated without it.
+"""
 
 from __future__ import annotations
 
