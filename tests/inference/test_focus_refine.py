@@ -15,8 +15,8 @@ from clickwise.engines.torch import TorchEngine
 from clickwise.errors import OptionError
 from clickwise.inference.focus import FocusRule, box_in_view, changed_component, focus_window, progressive_merge
 from clickwise.inference.predictor import Predictor
-from clickwise.models.iglr import IGLR_DEFAULTS, gate_values
-from clickwise.models.interface import Capabilities, Gate, InteractiveModel, ModelOutput
+from clickwise.models.iglr import IGLR_DEFAULTS
+from clickwise.models.interface import Capabilities, Gate, InteractiveModel, ModelOutput, gate_values
 from clickwise.models.registry import build_model
 from clickwise.models.roi_align import roi_align
 

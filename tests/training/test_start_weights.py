@@ -13,8 +13,11 @@ from clickwise.errors import CheckpointError, RecipeError, UnknownModelError, We
 from clickwise.models.backbones.swin import Swin
 from clickwise.models.interface import InteractiveModel
 from clickwise.models.registry import build_model
+from clickwise.recipes import FAMILIES, get_recipe
+from clickwise.training.data import Places
+from clickwise.training.launch import RunOptions
 from clickwise.training.recipe import ModelPart
-from clickwise.training.start_weights import load_start
+from clickwise.training.start_weights import PUBLISHED_KEYS, load_start
 from clickwise.weights.checkpoint import save_checkpoint
 
 VIT: dict[str, Any] = {"image_size": [64, 64]}
@@ -41,6 +44,23 @@ def mae_file(path: Path, model: InteractiveModel) -> dict[str, Tensor]:
 # Encoder
 
 
+def test_a_file_that_config_yml_names_wins(tmp_path: Path) -> None:
+    model = built("simpleclick-vit-xtiny", **VIT)
+    entries = mae_file(tmp_path / "elsewhere.pth", model)
+    (tmp_path / "config.yml").write_text("IMAGENET_PRETRAINED_MODELS: {MAE_BASE: elsewhere.pth, MAE_LARGE: ''}\n")
+    places = RunOptions(tmp_path / "data", config=tmp_path / "config.yml").places()
+    part = ModelPart(architecture="simpleclick-vit-xtiny", encoder_weights="weights/mae_pretrain_vit_base.pth")
+    load_start(model, part, places)
+    assert torch.equal(model.state_dict()["backbone.blocks.3.mlp.fc1.weight"], entries["blocks.3.mlp.fc1.weight"])
+    with pytest.raises(CheckpointError, match="mae_pretrain_vit_large"):
+        load_start(model, part.model_copy(update={"encoder_weights": "weights/mae_pretrain_vit_large.pth"}), places)
+
+
+def test_every_file_of_the_table_is_asked_for_by_a_recipe() -> None:
+    asked = {get_recipe(name).model.encoder_weights for family in FAMILIES.values() for name in family}
+    assert {f"weights/{file}" for file in PUBLISHED_KEYS} <= asked
+
+
 @pytest.mark.parametrize("architecture", ["simpleclick-vit-xtiny", "icmformer-vit-xtiny"])
 @pytest.mark.parametrize("is_absolute", [False, True])
 def test_mae_file(architecture: str, is_absolute: bool, tmp_path: Path) -> None:
@@ -48,7 +68,7 @@ def test_mae_file(architecture: str, is_absolute: bool, tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     entries = mae_file(tmp_path / "mae.pth", model)
     place = str(tmp_path / "mae.pth") if is_absolute else "mae.pth"
-    load_start(model, ModelPart(architecture=architecture, encoder_weights=place), tmp_path)
+    load_start(model, ModelPart(architecture=architecture, encoder_weights=place), Places(tmp_path))
     state = model.state_dict()
     assert torch.equal(state["backbone.blocks.3.mlp.fc1.weight"], entries["blocks.3.mlp.fc1.weight"])
     assert torch.equal(state["backbone.patch_embed.proj.bias"], entries["patch_embed.proj.bias"])
@@ -63,7 +83,7 @@ def test_swin_file(tmp_path: Path) -> None:
     model = built("icmformer-swin-s", **SWIN)
     public = Swin(width=16, depths=(2, 2, 2, 2), heads=(1, 2, 4, 8), window=7, drop_path=0.0).state_dict()
     torch.save({"model": {**public, "head.weight": torch.zeros(21841, 128)}}, tmp_path / "swin.pth")
-    load_start(model, ModelPart(architecture="icmformer-swin-s", encoder_weights="swin.pth"), tmp_path)
+    load_start(model, ModelPart(architecture="icmformer-swin-s", encoder_weights="swin.pth"), Places(tmp_path))
     found = model.state_dict()["backbone.layers.2.blocks.1.mlp.fc2.weight"]
     assert torch.equal(found, public["layers.2.blocks.1.mlp.fc2.weight"])
 
@@ -73,12 +93,12 @@ def test_an_encoder_file_of_another_size_or_none_at_all(tmp_path: Path) -> None:
     model = built("icmformer-vit-b", width=64, depth=8, heads=2, neck_channels=[8, 8, 8, 8], **VIT)
     for name, words in (("mae.pth", "same backbone size"), ("gone.pth", "there is no file")):
         with pytest.raises(CheckpointError, match=f"encoder weights.*{words}"):
-            load_start(model, ModelPart(architecture="icmformer-vit-b", encoder_weights=name), tmp_path)
+            load_start(model, ModelPart(architecture="icmformer-vit-b", encoder_weights=name), Places(tmp_path))
 
 
 def test_nothing_is_needed_from_scratch(tmp_path: Path) -> None:
     model, other = built("simpleclick-vit-xtiny", **VIT), built("simpleclick-vit-xtiny", **VIT)
-    load_start(model, ModelPart(architecture="simpleclick-vit-xtiny"), tmp_path / "nowhere")
+    load_start(model, ModelPart(architecture="simpleclick-vit-xtiny"), Places(tmp_path / "nowhere"))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
@@ -91,7 +111,7 @@ def test_own_weights(is_absolute: bool, tmp_path: Path) -> None:
     save_checkpoint(earlier, tmp_path / "earlier.safetensors", info={})
     place = str(tmp_path / "earlier.safetensors") if is_absolute else "earlier.safetensors"
     before = torch.get_rng_state()
-    load_start(model, ModelPart(architecture="simpleclick-vit-xtiny", start_weights=place), tmp_path)
+    load_start(model, ModelPart(architecture="simpleclick-vit-xtiny", start_weights=place), Places(tmp_path))
     assert torch.equal(torch.get_rng_state(), before), "the seed alone decides what follows"
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), earlier.parameters(), strict=True))
     assert all(p.requires_grad for p in model.parameters())
@@ -102,21 +122,21 @@ def test_weights_of_another_name_for_the_same_network(tmp_path: Path) -> None:
     earlier, model = built("simpleclick-vit-xtiny", 1, **VIT), built("simpleclick-vit-xtiny", 2, **VIT)
     save_checkpoint(earlier, tmp_path / "e.safetensors", info={})
     part = ModelPart(architecture="cfr-icl-vit-h", start_weights="e.safetensors")
-    load_start(model, part, tmp_path)
+    load_start(model, part, Places(tmp_path))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), earlier.parameters(), strict=True))
 
 
 def test_a_file_without_config(tmp_path: Path) -> None:
     earlier, model = built("clickwise-s", 1), built("clickwise-s", 2)
     torch.save(earlier.state_dict(), tmp_path / "bare.pth")
-    load_start(model, ModelPart(architecture="clickwise-s", start_weights="bare.pth"), tmp_path)
+    load_start(model, ModelPart(architecture="clickwise-s", start_weights="bare.pth"), Places(tmp_path))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), earlier.parameters(), strict=True))
 
 
 def test_bundled_weights_by_name(tmp_path: Path) -> None:
     model = built("clickwise-s")
     before = [p.clone() for p in model.parameters()]
-    load_start(model, ModelPart(architecture="clickwise-s", start_weights="clickwise-s"), tmp_path)
+    load_start(model, ModelPart(architecture="clickwise-s", start_weights="clickwise-s"), Places(tmp_path))
     assert not all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 
@@ -136,16 +156,15 @@ def test_what_does_not_fit_is_refused_whole(tmp_path: Path, monkeypatch: pytest.
     ]
     for name, kind, words in cases:
         with pytest.raises(kind, match=words) as caught:
-            load_start(model, ModelPart(architecture="simpleclick-vit-xtiny", start_weights=name), tmp_path)
+            load_start(model, ModelPart(architecture="simpleclick-vit-xtiny", start_weights=name), Places(tmp_path))
         assert "\n" not in str(caught.value)
+    part = ModelPart(architecture="simpleclick-vit-h", start_weights="simpleclick-vit-h-cocolvis")
     with pytest.raises(WeightsMissingError, match=r"clickwise download.*model\.start_weights"):
-        load_start(
-            model, ModelPart(architecture="simpleclick-vit-h", start_weights="simpleclick-vit-h-cocolvis"), tmp_path
-        )
+        load_start(model, part, Places(tmp_path))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 
 def test_only_one_start() -> None:
     part = ModelPart(architecture="clickwise-s", encoder_weights="a.pth", start_weights="b.pth")
     with pytest.raises(RecipeError, match="both"):
-        load_start(built("clickwise-s"), part, Path())
+        load_start(built("clickwise-s"), part, Places(Path()))

@@ -13,6 +13,7 @@ import yaml
 from clickwise.errors import InputError
 
 DEFAULT_NAME = "config.yml"
+_ENCODERS_KEY = "IMAGENET_PRETRAINED_MODELS"
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class MachinePaths:
 
     paths: every key ending in ``_PATH`` -> folder; relative ones are relative to the file they stand in.
     source: the file, None when there is none.
+    encoders: name in the map IMAGENET_PRETRAINED_MODELS -> file of a pre-trained encoder.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
     source: Path | None = None
+    encoders: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read_paths(path: str | os.PathLike[str] | None = None) -> MachinePaths:
@@ -48,17 +51,29 @@ def read_paths(path: str | os.PathLike[str] | None = None) -> MachinePaths:
         if path is None:
             return MachinePaths()
         raise InputError(f"config {file} is no mapping; expected lines like GRABCUT_PATH: ./GrabCut")
-    return MachinePaths(dict(_folders(values, file, strict=path is not None)), file)
+    strict = path is not None
+    folders = {key: value for key, value in values.items() if str(key).endswith("_PATH")}
+    encoders = values.get(_ENCODERS_KEY) or {}
+    if not isinstance(encoders, dict):
+        if strict:
+            raise InputError(
+                f"config {file}: {_ENCODERS_KEY} is {encoders!r}; expected lines like HRNETV2_W18: file.pth"
+            )
+        encoders = {}
+    return MachinePaths(
+        dict(_places(folders, file, "a folder", strict=strict)),
+        file,
+        dict(_places(encoders, file, "a file", strict=strict)),
+    )
 
 
-def _folders(values: dict[Any, Any], file: Path, *, strict: bool) -> list[tuple[str, Path]]:
+def _places(values: dict[Any, Any], file: Path, what: str, *, strict: bool) -> list[tuple[str, Path]]:
+    """Absolute paths; relative ones start at the file's folder. Empty values are left out."""
     base = file.resolve().parent
     found = []
     for key, value in values.items():
-        if not str(key).endswith("_PATH") or value is None or value == "":
-            continue
-        if isinstance(value, str):
+        if isinstance(value, str) and value:
             found.append((str(key), base / Path(value).expanduser()))
-        elif strict:
-            raise InputError(f"config {file}: {key} is {value!r}; expected a folder")
+        elif strict and value not in (None, ""):
+            raise InputError(f"config {file}: {key} is {value!r}; expected {what}")
     return found

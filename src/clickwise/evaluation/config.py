@@ -44,7 +44,7 @@ class MachineConfig(MachinePaths):
 def read_config(path: str | os.PathLike[str] | None = None) -> MachineConfig:
     """The configuration in a file, or in ./config.yml; see `clickwise.data.config.read_paths`. Raises InputError."""
     found = read_paths(path)
-    return MachineConfig(found.paths, found.source)
+    return MachineConfig(found.paths, found.source, found.encoders)
 
 
 def _is_plain(name: str) -> bool:

@@ -93,9 +93,7 @@ def normalized_focal_loss_parts(
     from_probs: bool = False,
 ) -> tuple[Tensor, FocalNormalisation]:
     """`normalized_focal_loss` and, detached, how the weights were normalised."""
-    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs)
-    confidence = torch.where(valid, 1 - (truth - probs).abs(), 1.0)
-    weight = (1 - confidence) ** gamma
+    side, weight, log_confidence, valid = _focal_factors(logits, target, ignore_mask, alpha, gamma, eps, from_probs)
     weight_sum = weight.sum(dim=(-2, -1), keepdim=True) + eps
     multiplier = valid.sum(dim=(-2, -1), keepdim=True) / (weight_sum.detach() if detach_normaliser else weight_sum)
     weight = weight * multiplier
@@ -103,8 +101,7 @@ def normalized_focal_loss_parts(
         report = FocalNormalisation(multiplier.detach()[..., 0, 0], weight.detach().flatten(1).amax(dim=1))
     if max_mult > 0:
         weight = weight.clamp(max=max_mult)
-    loss = -_class_weight(truth, valid, alpha) * weight * torch.log((confidence + eps).clamp(max=1.0))
-    return _reduced(loss, valid, eps, size_average), report
+    return _reduced(-side * weight * log_confidence, valid, eps, size_average), report
 
 
 def weighted_normalized_focal_loss(
@@ -147,11 +144,9 @@ def weighted_normalized_focal_sums(
             f"loss got weight of shape {tuple(weight.shape)} for logits of shape {tuple(logits.shape)}; "
             "give both the same shape (B, 1, H, W)"
         )
-    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs=False)
-    confidence = torch.where(valid, 1 - (truth - probs).abs(), 1.0)
-    focus = (1 - confidence) ** gamma
+    side, focus, log_confidence, valid = _focal_factors(logits, target, ignore_mask, alpha, gamma, eps)
     multiplier = valid.sum(dim=(-2, -1), keepdim=True) / (focus.sum(dim=(-2, -1), keepdim=True).detach() + eps)
-    terms = -_class_weight(truth, valid, alpha) * focus * multiplier * torch.log((confidence + eps).clamp(max=1.0))
+    terms = -side * focus * multiplier * log_confidence
     weights = share * weight.to(terms.dtype) + (1 - share)
     return (terms * weights).sum(), weights.sum()
 
@@ -169,11 +164,8 @@ def focal_loss(
     from_probs: bool = False,
 ) -> Tensor:
     """Focal loss (Lin et al. 2017) on valid pixels, times ``scale``. An item without valid pixels gives 0."""
-    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs)
-    confidence = torch.where(valid, 1 - (truth - probs).abs(), 1.0)
-    weight = (1 - confidence) ** gamma
-    loss = -_class_weight(truth, valid, alpha) * weight * torch.log((confidence + eps).clamp(max=1.0))
-    return scale * _reduced(loss, valid, eps, size_average)
+    side, weight, log_confidence, valid = _focal_factors(logits, target, ignore_mask, alpha, gamma, eps, from_probs)
+    return scale * _reduced(-side * weight * log_confidence, valid, eps, size_average)
 
 
 def soft_iou(
@@ -247,9 +239,23 @@ def _checked(
     return (logits if from_probs else torch.sigmoid(logits)), target.to(logits.dtype), valid
 
 
-def _class_weight(truth: Tensor, valid: Tensor, alpha: float) -> Tensor:
-    """alpha on object, 1 - alpha on background, 0 on ignored pixels."""
-    return torch.where(truth > 0.5, truth.new_full((), alpha), truth.new_full((), 1 - alpha)) * valid
+def _focal_factors(
+    logits: Tensor,
+    target: Tensor,
+    ignore_mask: Tensor | None,
+    alpha: float,
+    gamma: float,
+    eps: float,
+    from_probs: bool = False,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a pixel's focal term -side * focus * log(confidence) is made of, and the valid map.
+
+    side: alpha on object, 1 - alpha on background, 0 on ignored pixels, where confidence is 1.
+    """
+    probs, truth, valid = _checked(logits, target, ignore_mask, from_probs)
+    confidence = torch.where(valid, 1 - (truth - probs).abs(), 1.0)
+    side = torch.where(truth > 0.5, truth.new_full((), alpha), truth.new_full((), 1 - alpha)) * valid
+    return side, (1 - confidence) ** gamma, torch.log((confidence + eps).clamp(max=1.0)), valid
 
 
 def _reduced(loss: Tensor, valid: Tensor, eps: float, size_average: bool) -> Tensor:

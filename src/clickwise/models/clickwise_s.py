@@ -10,7 +10,7 @@ a CPU without matrix units the network's time is its multiply-adds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,13 +18,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clickwise.clicks.encoding import disk_maps
 from clickwise.models.backbones.mobilenet import STAGE_CHANNELS, MobileNetV1
-from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, ModelOutput
+from clickwise.models.map_network import MapNetwork
 from clickwise.models.registry import Architecture
 
 _SLOPE = 0.2
 _COARSEST_STRIDE = 32
+_HALF = (0.5, 0.5, 0.5)
+"""Mean and deviation that bring the image to [-1, 1]."""
 
 
 class ClickStem(nn.Module):
@@ -93,7 +95,7 @@ class DecoderLevel(nn.Module):
         return x + residual
 
 
-class ClickwiseS(InteractiveModel):
+class ClickwiseS(MapNetwork):
     """See the module's text. Any height and width."""
 
     capabilities = Capabilities(supports_prev_mask=True)
@@ -108,8 +110,7 @@ class ClickwiseS(InteractiveModel):
         attention_blocks: int,
         decoder_widths: tuple[int, int, int, int],
     ) -> None:
-        super().__init__()
-        self.disk_radius = disk_radius
+        super().__init__(click_radius=disk_radius, norm_mean=_HALF, norm_std=_HALF)
         self.click_stem = ClickStem()
         self.encoder = MobileNetV1()
         stride2, stride4, stride8, stride16, stride32 = STAGE_CHANNELS
@@ -130,20 +131,8 @@ class ClickwiseS(InteractiveModel):
         """Start the encoder from ImageNet entries; see `MobileNetV1.load_imagenet`."""
         self.encoder.load_imagenet(entries)
 
-    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        """Logits at full size; see `InteractiveModel.forward`."""
-        return self.logits_from_maps(self.normalised(image), prev_mask, self.click_maps(points, image.shape[2:]))
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """[0, 1] -> [-1, 1]."""
-        return image * 2 - 1
-
-    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
-        """Disks (B, 2, H, W) of positive and negative clicks."""
-        return disk_maps(points, self.disk_radius, (size[0], size[1]))
-
     def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
-        """The network behind the click maps; see `clickwise.models.interface.MapModel`."""
+        """See `MapNetwork.logits_from_maps`."""
         height, width = image.shape[2:]
         # Sizes that stride 32 does not divide are padded here, right and below, and cut off again at the end.
         padding = (0, -width % _COARSEST_STRIDE, 0, -height % _COARSEST_STRIDE)

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clickwise.clicks.encoding import disk_maps
 from clickwise.errors import OptionError
 from clickwise.models.backbones.imagenet import BackboneReport
 from clickwise.models.backbones.swin import Swin
@@ -24,7 +23,8 @@ from clickwise.models.backbones.vit import NORM_EPS, PatchEmbedding, VisionTrans
 from clickwise.models.fusion.cross_attention import CrossBlock
 from clickwise.models.heads.all_mlp import AllMlpHead
 from clickwise.models.heads.simple_fpn import SimplePyramid
-from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, InteractiveModel, ModelOutput
+from clickwise.models.interface import Capabilities, Gate, InferenceDefaults, ModelOutput
+from clickwise.models.map_network import IMAGENET_MEAN, IMAGENET_STD, MapNetwork
 from clickwise.models.registry import Architecture
 
 _SWIN_CROSS_BLOCKS = 8
@@ -40,39 +40,11 @@ SWIN_DEFAULTS = InferenceDefaults(
 """The published evaluation (icmformer section 5): Swin goes through RITM's chain."""
 
 
-class ICMFormer(InteractiveModel):
-    """What both variants share: normalisation, interaction maps, logits at image size.
-
-    click_radius: of the disks, in network pixels. norm_mean, norm_std: of the image's three channels.
-    """
-
-    def __init__(self, *, click_radius: float, norm_mean: Sequence[float], norm_std: Sequence[float]) -> None:
-        super().__init__()
-        if click_radius <= 0:
-            raise OptionError(f"click_radius is {click_radius}; expected a positive number of pixels")
-        for name, numbers in (("norm_mean", norm_mean), ("norm_std", norm_std)):
-            if len(numbers) != 3:
-                raise OptionError(f"{name} has {len(numbers)} numbers; expected 3, one per colour channel")
-        self.click_radius = click_radius
-        self.register_buffer("image_mean", torch.tensor(norm_mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("image_std", torch.tensor(norm_std).view(1, 3, 1, 1), persistent=False)
-
-    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        """Logits at full size; see `InteractiveModel.forward`."""
-        return self.logits_from_maps(self.normalised(image), prev_mask, self.click_maps(points, image.shape[2:]))
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """Image in [0, 1] -> mean 0, deviation 1 (over ImageNet)."""
-        assert isinstance(self.image_mean, Tensor)
-        assert isinstance(self.image_std, Tensor)
-        return (image - self.image_mean) / self.image_std
-
-    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
-        """Disks (B, 2, H, W) of positive and negative clicks."""
-        return disk_maps(points, self.click_radius, (size[0], size[1]))
+class ICMFormer(MapNetwork):
+    """What both variants share: interaction maps, logits at image size."""
 
     def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
-        """The network behind the click maps; see `clickwise.models.interface.MapModel`."""
+        """See `MapNetwork.logits_from_maps`."""
         hints = torch.cat([prev_mask, click_maps.to(image.dtype)], dim=1)
         logits = self.small_logits(image, hints)
         size = (image.shape[2], image.shape[3])
@@ -224,7 +196,7 @@ def _xavier(blocks: nn.Module) -> None:
 
 
 _COMMON: Mapping[str, Any] = MappingProxyType(
-    {"upsample": 1, "click_radius": 5.0, "norm_mean": [0.485, 0.456, 0.406], "norm_std": [0.229, 0.224, 0.225]}
+    {"upsample": 1, "click_radius": 5.0, "norm_mean": list(IMAGENET_MEAN), "norm_std": list(IMAGENET_STD)}
 )
 _register = partial(Architecture, source="iCMFormer, ICCV 2023 Workshops")
 

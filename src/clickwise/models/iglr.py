@@ -6,7 +6,7 @@ learning-rate factors from ``lr_multipliers``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
@@ -25,18 +25,15 @@ from clickwise.models.interface import (
     Capabilities,
     Gate,
     InferenceDefaults,
-    InteractiveModel,
     ModelOutput,
-    gate_values,
 )
+from clickwise.models.map_network import MapNetwork
 from clickwise.models.registry import Architecture
 from clickwise.models.roi_align import roi_align
 
 _CLICK_RADIUS = 5.0
 _ENCODER_RATE = 0.1
 _HEAD_WIDTH: Mapping[str, int] = MappingProxyType({"b0": 256, "b3": 512})
-_IMAGE_MEAN = (0.485, 0.456, 0.406)
-_IMAGE_STD = (0.229, 0.224, 0.225)
 _SMALLEST = 32
 """Below, the first stage's grid is smaller than its key / value reduction."""
 
@@ -52,7 +49,7 @@ IGLR_DEFAULTS = InferenceDefaults(
 """The published evaluation (reference page iglr, section 5): the crop follows the mask at every click (IoU limit 1)."""
 
 
-class IglrModel(InteractiveModel):
+class IglrModel(MapNetwork):
     """Two-stream SegFormer and local refiner. Takes any height and width from 32; made for 256 x 256."""
 
     capabilities = Capabilities(smallest_size=(_SMALLEST, _SMALLEST), has_refiner=True, has_gate=True)
@@ -60,39 +57,19 @@ class IglrModel(InteractiveModel):
     lr_multipliers: Mapping[str, float] = MappingProxyType({"backbone": _ENCODER_RATE, "fusion": _ENCODER_RATE})
 
     def __init__(self, size: str, *, click_radius: float = _CLICK_RADIUS, drop_path: float = 0.1) -> None:
-        super().__init__()
-        if not (0 <= drop_path < 1 and click_radius > 0):
-            raise ModelError(
-                f"drop_path is {drop_path} and click_radius {click_radius}; expected 0 <= drop_path < 1, radius > 0"
-            )
-        self.click_radius = click_radius
+        super().__init__(click_radius=click_radius)
+        if not 0 <= drop_path < 1:
+            raise ModelError(f"drop_path is {drop_path}; expected 0 <= drop_path < 1")
         self.backbone = MixTransformer(SIZES[size], drop_path=drop_path)
         self.fusion = InteractionGuidedFusion(self.backbone)
         self.head = SegFormerHead(self.backbone.dims, width=_HEAD_WIDTH[size])
         self.refiner = LocalRefiner(self.head.width)
-        self.register_buffer("image_mean", torch.tensor(_IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("image_std", torch.tensor(_IMAGE_STD).view(1, 3, 1, 1), persistent=False)
         # As published (section 4.4). On head and refiner the fan-out rule would give last layers with logits of +-20.
         initialise(self.backbone)
         initialise(self.fusion)
 
-    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        """The coarse stage: logits (= coarse_logits) at image size and the decoder feature at stride 4."""
-        clicks = self.click_maps(points, image.shape[2:])
-        return self.logits_from_maps(self.normalised(image), prev_mask, clicks, gate_values(gate, points))
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """Image in [0, 1] -> mean 0, deviation 1 (over ImageNet)."""
-        assert isinstance(self.image_mean, Tensor)
-        assert isinstance(self.image_std, Tensor)
-        return (image - self.image_mean) / self.image_std
-
-    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
-        """Disks (B, 2, H, W) of positive and negative clicks."""
-        return disk_maps(points, self.click_radius, (size[0], size[1]))
-
     def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
-        """The coarse stage behind the click maps; see `clickwise.models.interface.MapModel`."""
+        """The coarse stage: logits (= coarse_logits) at image size and the decoder feature at stride 4."""
         opened = torch.as_tensor(1.0 if gate is None else gate, dtype=prev_mask.dtype, device=prev_mask.device)
         strength = opened.expand(len(prev_mask))
         maps = self.fusion(self.backbone, image, click_maps.to(image.dtype), prev_mask, strength)

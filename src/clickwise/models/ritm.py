@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clickwise.clicks.encoding import disk_maps, tanh_distance_maps
 from clickwise.errors import OptionError
 from clickwise.models.backbones.hrnet import STEM_CHANNELS, HRNet
 from clickwise.models.backbones.imagenet import BackboneReport, fill_matching
@@ -31,12 +30,11 @@ from clickwise.models.interface import (
     FeaturePlace,
     Gate,
     InferenceDefaults,
-    InteractiveModel,
     ModelOutput,
 )
+from clickwise.models.map_network import IMAGENET_MEAN, IMAGENET_STD, ClickMaps, MapNetwork
 from clickwise.models.registry import Architecture
 
-ClickMaps = Literal["disks", "tanh"]
 Fusion = Literal["scaled_stem", "conv_stem", "rgb_stem"]
 
 _BACKBONE_RATE = 0.1
@@ -67,21 +65,12 @@ class HintOptions:
     click_radius: float = 5.0
     fusion: Fusion = "scaled_stem"
     leaky_relu: bool = True
-    norm_mean: Sequence[float] = (0.485, 0.456, 0.406)
-    norm_std: Sequence[float] = (0.229, 0.224, 0.225)
+    norm_mean: Sequence[float] = IMAGENET_MEAN
+    norm_std: Sequence[float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        for name, value, legal in (
-            ("click_maps", self.click_maps, get_args(ClickMaps)),
-            ("fusion", self.fusion, get_args(Fusion)),
-        ):
-            if value not in legal:
-                raise OptionError(f"{name} is {value!r}; expected one of {', '.join(legal)}")
-        for name, numbers in (("norm_mean", self.norm_mean), ("norm_std", self.norm_std)):
-            if len(numbers) != 3:
-                raise OptionError(f"{name} has {len(numbers)} numbers; expected 3, one per colour channel")
-        if self.click_radius <= 0:
-            raise OptionError(f"click_radius is {self.click_radius}; expected a positive number of pixels")
+        if self.fusion not in get_args(Fusion):
+            raise OptionError(f"fusion is {self.fusion!r}; expected one of {', '.join(get_args(Fusion))}")
 
     @property
     def channels(self) -> int:
@@ -89,18 +78,21 @@ class HintOptions:
         return 3 if self.with_prev_mask else 2
 
 
-class RitmModel(InteractiveModel):
-    """What both families share: normalisation, hint maps, fusion, logits at image size. Any height and width."""
+class RitmModel(MapNetwork):
+    """What both families share: hint maps, fusion, logits at image size. Any height and width."""
 
     inference_defaults = RITM_DEFAULTS
 
     def __init__(self, options: HintOptions, *, stem_channels: int) -> None:
-        super().__init__()
+        super().__init__(
+            click_radius=options.click_radius,
+            click_maps=options.click_maps,
+            norm_mean=options.norm_mean,
+            norm_std=options.norm_std,
+        )
         self.options = options
         self.capabilities = replace(Capabilities(), supports_prev_mask=options.with_prev_mask)
         self.fusion = _fusion(options, stem_channels)
-        self.register_buffer("image_mean", torch.tensor(options.norm_mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("image_std", torch.tensor(options.norm_std).view(1, 3, 1, 1), persistent=False)
 
     @property
     def lr_multipliers(self) -> Mapping[str, float]:
@@ -111,23 +103,8 @@ class RitmModel(InteractiveModel):
     slow_parts: Mapping[str, float] = MappingProxyType({})
     """Parts beside the fusion that learn at another rate."""
 
-    def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
-        """Logits at full size; see `InteractiveModel.forward`."""
-        return self.logits_from_maps(self.normalised(image), prev_mask, self.click_maps(points, image.shape[2:]))
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """Image in [0, 1] -> mean 0, deviation 1 (over ImageNet)."""
-        assert isinstance(self.image_mean, Tensor)
-        assert isinstance(self.image_std, Tensor)
-        return (image - self.image_mean) / self.image_std
-
-    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
-        """Maps (B, 2, H, W) of positive and negative clicks; see `clickwise.clicks.encoding`."""
-        draw = disk_maps if self.options.click_maps == "disks" else tanh_distance_maps
-        return draw(points, self.options.click_radius, (size[0], size[1]))
-
     def logits_from_maps(self, image: Tensor, prev_mask: Tensor, click_maps: Tensor, gate: Gate = None) -> ModelOutput:
-        """The network behind the click maps (B, 2, H, W): image (B, 3, H, W) normalised, prev_mask (B, 1, H, W)."""
+        """See `MapNetwork.logits_from_maps`."""
         size = image.shape[2:]
         main, auxiliary = self.small_logits(*self.fused(image, prev_mask, click_maps))
         return ModelOutput(_resized(main, size), None if auxiliary is None else _resized(auxiliary, size))

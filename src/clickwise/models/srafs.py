@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clickwise.clicks.encoding import disk_maps, is_valid
+from clickwise.clicks.encoding import is_valid
 from clickwise.errors import ModelError
 from clickwise.models.backbones.imagenet import BackboneReport
 from clickwise.models.backbones.mix_transformer import SIZES, MixTransformer, initialise
@@ -28,10 +28,10 @@ from clickwise.models.interface import (
     Capabilities,
     Gate,
     InferenceDefaults,
-    InteractiveModel,
     ModelOutput,
     gate_values,
 )
+from clickwise.models.map_network import MapNetwork
 from clickwise.models.modulation import MAX_RADIUS, ModulationRule, modulate
 from clickwise.models.registry import Architecture
 
@@ -40,8 +40,6 @@ VariantName = Literal["paper", "released"]
 _CLICK_RADIUS = 5.0
 _ENCODER_RATE = 0.1
 _HEAD_WIDTH: Mapping[str, int] = MappingProxyType({"b0": 256, "b3": 512})
-_IMAGE_MEAN = (0.485, 0.456, 0.406)
-_IMAGE_STD = (0.229, 0.224, 0.225)
 _SMALLEST = 32
 """Below, the first stage's grid is smaller than its key / value reduction."""
 
@@ -73,7 +71,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 """By name. Why "paper" is as it is: docs/decisions."""
 
 
-class SrafsModel(InteractiveModel):
+class SrafsModel(MapNetwork):
     """Guided SegFormer. Takes any height and width from 32; made for 448 x 448.
 
     modulation_radius: pixels of the network's input, see `clickwise.models.modulation`.
@@ -92,21 +90,19 @@ class SrafsModel(InteractiveModel):
         modulation_radius: float = MAX_RADIUS,
         drop_path: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(click_radius=click_radius)
         if variant not in VARIANTS:
             raise ModelError(f"variant is {variant!r}; expected one of {', '.join(sorted(VARIANTS))}")
-        if not (0 <= drop_path < 1 and click_radius > 0 and modulation_radius > 0):
+        if not (0 <= drop_path < 1 and modulation_radius > 0):
             raise ModelError(
-                f"drop_path is {drop_path}, click_radius {click_radius} and modulation_radius {modulation_radius}; "
-                "expected 0 <= drop_path < 1, radii > 0"
+                f"drop_path is {drop_path} and modulation_radius {modulation_radius}; "
+                "expected 0 <= drop_path < 1, radius > 0"
             )
         self.variant = VARIANTS[variant]
-        self.click_radius, self.modulation_radius = click_radius, modulation_radius
+        self.modulation_radius = modulation_radius
         self.backbone = MixTransformer(SIZES[size], drop_path=drop_path)
         self.guided = GuidedEncoder(self.backbone, self.variant.guidance)
         self.head = SegFormerHead(self.backbone.dims, width=_HEAD_WIDTH[size])
-        self.register_buffer("image_mean", torch.tensor(_IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("image_std", torch.tensor(_IMAGE_STD).view(1, 3, 1, 1), persistent=False)
         # Not the head: on its last layer the fan-out rule would give logits of +-20.
         initialise(self.backbone)
         initialise(self.guided)
@@ -131,16 +127,6 @@ class SrafsModel(InteractiveModel):
         fields = self._answer(image, mask, points, gate, keep_attention=True).attention
         assert fields is not None
         return fields
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """Image in [0, 1] -> mean 0, deviation 1 (over ImageNet)."""
-        assert isinstance(self.image_mean, Tensor)
-        assert isinstance(self.image_std, Tensor)
-        return (image - self.image_mean) / self.image_std
-
-    def click_maps(self, points: Tensor, size: Sequence[int]) -> Tensor:
-        """Disks (B, 2, H, W) of positive and negative clicks."""
-        return disk_maps(points, self.click_radius, (size[0], size[1]))
 
     def mask_maps(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> tuple[Tensor, Gate]:
         """What `logits_from_maps` gets for the previous mask, and its gate; image normalised.

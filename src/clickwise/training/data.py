@@ -32,10 +32,14 @@ from clickwise.training.parts.items import FocusItems, PublishedItems, ViewItems
 
 @dataclass(frozen=True)
 class Places:
-    """Where data lie on this machine: root holds a folder per data set; by_key: keys of config.yml, which win."""
+    """Where data lie on this machine: root holds a folder per data set; by_key: keys of config.yml, which win.
+
+    encoders: pre-trained encoders that config.yml names, which win over those below the root.
+    """
 
     root: Path
     by_key: Mapping[str, Path] = field(default_factory=dict)
+    encoders: Mapping[str, Path] = field(default_factory=dict)
 
 
 def view_items(items: ViewItems, sources: SampleSource) -> ObjectItemMaker:

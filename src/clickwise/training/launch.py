@@ -50,7 +50,8 @@ class RunOptions:
 
     def places(self) -> Places:
         """Where data lie, config.yml included. Raises InputError when that file is wrong."""
-        return Places(self.data_root, read_paths(self.config).paths)
+        found = read_paths(self.config)
+        return Places(self.data_root, found.paths, found.encoders)
 
 
 def make_fabric(recipe: Recipe, options: RunOptions) -> Any:

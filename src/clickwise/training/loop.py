@@ -76,7 +76,7 @@ class Trainer:
     def _build(self) -> InteractiveModel:
         part = self.recipe.model
         model = build_model(part.architecture, **part.params)
-        load_start(model, part, self.options.data_root)
+        load_start(model, part, self.options.places())
         thaw(model, part.frozen)
         if part.checkpoint_activations:
             checkpoint_activations(model)

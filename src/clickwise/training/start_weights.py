@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from clickwise.errors import CheckpointError, ModelError, RecipeError, WeightsMissingError
 from clickwise.models.interface import InteractiveModel
+from clickwise.training.data import Places
 from clickwise.training.recipe import ModelPart
 from clickwise.weights.backbone_files import load_backbone
 from clickwise.weights.load import load_model
+
+PUBLISHED_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "hrnet_w18_small_model_v2.pth": "HRNETV2_W18_SMALL",
+        "hrnetv2_w18_imagenet_pretrained.pth": "HRNETV2_W18",
+        "hrnetv2_w32_imagenet_pretrained.pth": "HRNETV2_W32",
+        "mae_pretrain_vit_base.pth": "MAE_BASE",
+        "mae_pretrain_vit_large.pth": "MAE_LARGE",
+        "mae_pretrain_vit_huge.pth": "MAE_HUGE",
+    }
+)
+"""File that recipes ask for -> its key in the map IMAGENET_PRETRAINED_MODELS of the field's config.yml."""
 
 _SHOWN = 3
 """Differing entries that an error names."""
 
 
-def load_start(model: InteractiveModel, part: ModelPart, data_root: Path) -> None:
+def load_start(model: InteractiveModel, part: ModelPart, places: Places) -> None:
     """Fill the encoder from ``part.encoder_weights`` or everything from ``part.start_weights``, if either is set.
 
-    Files lie below the data root or are absolute. Raises RecipeError or CheckpointError when something does not fit.
+    Files lie below the data root or are absolute; public encoders may be named in config.yml instead. Raises
+    RecipeError or CheckpointError when something does not fit.
     """
     if part.encoder_weights is not None and part.start_weights is not None:
         raise RecipeError("model has both encoder_weights and start_weights; set one of them to null")
     if part.encoder_weights is not None:
         try:
-            load_backbone(model, data_root / part.encoder_weights)
+            load_backbone(model, _encoder_file(part.encoder_weights, places))
         except CheckpointError as error:
             raise CheckpointError(
                 f"encoder weights: {error}; or start from random values: --set model.encoder_weights=null"
@@ -35,7 +51,12 @@ def load_start(model: InteractiveModel, part: ModelPart, data_root: Path) -> Non
                 f"model.encoder_weights is set, but {part.architecture} takes none; leave the key out"
             ) from None
     if part.start_weights is not None:
-        _fill(model, _loaded(part.start_weights, part.architecture, data_root), part.start_weights)
+        _fill(model, _loaded(part.start_weights, part.architecture, places.root), part.start_weights)
+
+
+def _encoder_file(named: str, places: Places) -> Path:
+    key = PUBLISHED_KEYS.get(Path(named).name, "")
+    return places.encoders.get(key, places.root / named)
 
 
 def _loaded(name_or_path: str, architecture: str, data_root: Path) -> InteractiveModel:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from clickwise.clicks.click import Click
-from clickwise.clicks.human import HumanClicks, draw_human_click
+from clickwise.clicks.human import draw_human_click
 from clickwise.clicks.training_click import draw_training_clicks
 from clickwise.data.stream import TrainingItem, stack_items
+from clickwise.training.parts.clicks import HumanClicksPart, human_rule
 from clickwise.training.step import Batch
 
 _ROUNDS, _CLICKS = 1, 2
@@ -29,27 +30,34 @@ def item_rngs(seed: int, step: int, numbers: Sequence[int]) -> list[np.random.Ge
     return [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_CLICKS, step, n))) for n in numbers]
 
 
-class ClickRounds:
+class RoundOptions(Protocol):
+    """What a recipe says about the clicks of rounds."""
+
+    @property
+    def clicks_on_ignored(self) -> bool:
+        """Pixels without truth count as background for clicks."""
+        ...
+
+    @property
+    def human_clicks(self) -> HumanClicksPart | None:
+        """Where clicks lie; None = deep inside the error, as published."""
+        ...
+
+
+Options = TypeVar("Options", bound=RoundOptions)
+
+
+class ClickRounds(Generic[Options]):
     """``rounds_rng`` is the same on every process; ``rngs`` are of the items of the present step.
 
     batch: items of this process in a step; item i is number rank + i * world of the whole batch.
-    clicks_on_ignored: pixels without truth count as background for clicks. human_clicks: where clicks lie; None =
-    deep inside the error, as published.
     """
 
-    def __init__(
-        self,
-        *,
-        batch: int,
-        seed: int,
-        rank: int,
-        clicks_on_ignored: bool,
-        world: int = 1,
-        human_clicks: HumanClicks | None = None,
-    ) -> None:
+    def __init__(self, options: Options, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
+        self.options = options
         self.batch, self.seed, self.step = batch, seed, 0
         self.numbers = range(rank, rank + batch * world, world)
-        self.clicks_on_ignored, self.human_clicks = clicks_on_ignored, human_clicks
+        self.human_clicks = human_rule(options.human_clicks)
         self.rounds_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ROUNDS,)))
         self.rngs: list[np.random.Generator] = []
 
@@ -76,7 +84,7 @@ class ClickRounds:
 
     def next_clicks(self, data: TrainingItem, probs: NDArray[np.float32]) -> list[Click | None]:
         """A click on the larger error of each picture, None where there is none; probs (B, H, W)."""
-        ignored = None if self.clicks_on_ignored else data.ignore_mask[:, 0].numpy()
+        ignored = None if self.options.clicks_on_ignored else data.ignore_mask[:, 0].numpy()
         truths = data.object_mask[:, 0].numpy()
         if self.human_clicks is None:
             return draw_training_clicks(truths, probs, self.rngs, ignored)

@@ -17,24 +17,12 @@ from clickwise.data.stream import TrainingItem
 from clickwise.errors import RecipeError
 from clickwise.models.interface import InteractiveModel, ModelOutput
 from clickwise.training.methods.click_rounds import ClickRounds
-from clickwise.training.parts.clicks import human_rule
 from clickwise.training.parts.methods import IterativeMethod
 from clickwise.training.step import Batch, Forward, Round
 
 
-class Iterative(ClickRounds):
+class Iterative(ClickRounds[IterativeMethod]):
     """A `TrainingMethod`."""
-
-    def __init__(self, options: IterativeMethod, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
-        super().__init__(
-            batch=batch,
-            seed=seed,
-            rank=rank,
-            world=world,
-            clicks_on_ignored=options.clicks_on_ignored,
-            human_clicks=human_rule(options.human_clicks),
-        )
-        self.options = options
 
     def rounds(
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device

@@ -17,24 +17,12 @@ from clickwise.clicks.sampling import put_click
 from clickwise.data.stream import TrainingItem
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.methods.click_rounds import ClickRounds
-from clickwise.training.parts.clicks import human_rule
 from clickwise.training.parts.methods import IterativeClickMethod
 from clickwise.training.step import Forward, Round
 
 
-class IterativeClick(ClickRounds):
+class IterativeClick(ClickRounds[IterativeClickMethod]):
     """A `TrainingMethod`. The weights of its rounds are those of `clickwise.losses.iterative_click`."""
-
-    def __init__(self, options: IterativeClickMethod, *, batch: int, seed: int, rank: int, world: int = 1) -> None:
-        super().__init__(
-            batch=batch,
-            seed=seed,
-            rank=rank,
-            world=world,
-            clicks_on_ignored=options.clicks_on_ignored,
-            human_clicks=human_rule(options.human_clicks),
-        )
-        self.options = options
 
     def rounds(
         self, model: InteractiveModel, forward: Forward, items: Iterator[TrainingItem], device: torch.device

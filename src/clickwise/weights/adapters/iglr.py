@@ -9,35 +9,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from clickwise.errors import CheckpointError
-from clickwise.weights.adapters.base import Adapter, PublishedConfig, Renaming, Shapes
+from clickwise.weights.adapters.base import Adapter, PublishedConfig, Shapes
+from clickwise.weights.adapters.segformer import BACKBONE, SegFormerNames, architecture_of
 
-_BACKBONE = "feature_extractor.backbone"
-_HEAD = "feature_extractor.decode_head"
-_BY_WIDTH = {32: "iglr-segformer-b0", 64: "iglr-segformer-b3"}
 _UNUSED = "maps_transform."
 """Left over from RITM; no forward pass uses it."""
 
-_PARTS = Renaming(
-    (
-        *((f"{_BACKBONE}.patch_embed{i}", f"backbone.stages.{i - 1}.embed") for i in range(1, 5)),
-        *((f"{_BACKBONE}.block{i}", f"backbone.stages.{i - 1}.blocks") for i in range(1, 5)),
-        *((f"{_BACKBONE}.norm{i}", f"backbone.stages.{i - 1}.norm") for i in range(1, 5)),
-        (f"{_BACKBONE}.patch_embed_side1", "fusion.embed_clicks"),
-        (f"{_BACKBONE}.patch_embed_side2", "fusion.embed_mask"),
-        (f"{_BACKBONE}.patch_embed_side3", "fusion.embed_second"),
-        (f"{_BACKBONE}.block_fusion", "fusion.blocks"),
-        (f"{_BACKBONE}.norm_fusion", "fusion.norm"),
-        *((f"{_HEAD}.linear_c{i}.proj", f"head.levels.{i - 1}") for i in range(1, 5)),
-        (f"{_HEAD}.linear_fuse.conv", "head.fuse"),
-        (f"{_HEAD}.linear_fuse.bn", "head.fuse_norm"),
-        (f"{_HEAD}.linear_pred", "head.classify"),
-        ("refiner.attention_gate.W_g", "refiner.gate.spatial"),
-        ("refiner.attention_gate.W_x", "refiner.gate.feature"),
-        ("refiner.attention_gate.psi", "refiner.gate.weight"),
-        ("refiner.refinement_pred", "refiner.detail"),
-        ("refiner.refinement_boundary", "refiner.boundary"),
-    )
+_PARTS = (
+    (f"{BACKBONE}.patch_embed_side1", "fusion.embed_clicks"),
+    (f"{BACKBONE}.patch_embed_side2", "fusion.embed_mask"),
+    (f"{BACKBONE}.patch_embed_side3", "fusion.embed_second"),
+    (f"{BACKBONE}.block_fusion", "fusion.blocks"),
+    (f"{BACKBONE}.norm_fusion", "fusion.norm"),
+    ("refiner.attention_gate.W_g", "refiner.gate.spatial"),
+    ("refiner.attention_gate.W_x", "refiner.gate.feature"),
+    ("refiner.attention_gate.psi", "refiner.gate.weight"),
+    ("refiner.refinement_pred", "refiner.detail"),
+    ("refiner.refinement_boundary", "refiner.boundary"),
 )
 _INNER = (
     (re.compile(r"\.attn1_side\."), ".image_attn."),
@@ -51,27 +39,21 @@ _OUTER = (
     (re.compile(r"\.side_attn\."), ".attn2."),
     (re.compile(r"\.image_attn\."), ".attn1_side."),
 )
+_NAMES = SegFormerNames(_PARTS, _INNER, _OUTER)
 
 
 class IglrAdapter:
     """IGLR on MiT-B0 and MiT-B3."""
 
     classes: tuple[str, ...] = ()
-    architectures = tuple(_BY_WIDTH.values())
+    architectures = ("iglr-segformer-b0", "iglr-segformer-b3")
 
     def identify(self, config: PublishedConfig | None, shapes: Shapes) -> str | None:
         """By the width of the side stream's mask embedding, which no other method has."""
-        shape = shapes.get(f"{_BACKBONE}.patch_embed_side2.proj.weight")
+        shape = shapes.get(f"{BACKBONE}.patch_embed_side2.proj.weight")
         if not shape:
             return None
-        name = _BY_WIDTH.get(shape[0])
-        depth_entry = f"{_BACKBONE}.block3.17.norm1.weight"
-        if name is None or (name == self.architectures[1]) != (depth_entry in shapes):
-            raise CheckpointError(
-                f"the file holds an IGLR network whose first stage has {shape[0]} channels, of a size clickwise does "
-                f"not have; it has {', '.join(self.architectures)}"
-            )
-        return name
+        return architecture_of("iglr", shape[0], shapes)
 
     def params(self, config: PublishedConfig | None, shapes: Shapes) -> dict[str, Any]:
         """Nothing beyond the size."""
@@ -79,16 +61,11 @@ class IglrAdapter:
 
     def our_name(self, published: str) -> str:
         """See `Adapter.our_name`."""
-        name = _PARTS.ours(published)
-        for pattern, ours in _INNER:
-            name = pattern.sub(ours, name)
-        return name
+        return _NAMES.ours(published)
 
     def published_name(self, ours: str) -> str:
         """See `Adapter.published_name`."""
-        for pattern, published in _OUTER:
-            ours = pattern.sub(published, ours)
-        return _PARTS.published(ours)
+        return _NAMES.published(ours)
 
     def never_runs(self, ours: str) -> bool:
         """RITM's left-over input stem."""

@@ -9,33 +9,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from clickwise.errors import CheckpointError
-from clickwise.weights.adapters.base import Adapter, PublishedConfig, Renaming, Shapes
+from clickwise.weights.adapters.base import Adapter, PublishedConfig, Shapes
+from clickwise.weights.adapters.segformer import BACKBONE, SegFormerNames, architecture_of
 
-_BACKBONE = "feature_extractor.backbone"
-_HEAD = "feature_extractor.decode_head"
-_BY_WIDTH = {32: "srafs-segformer-b0", 64: "srafs-segformer-b3"}
-
-_PARTS = Renaming(
-    (
-        *((f"{_BACKBONE}.patch_embed{i}", f"backbone.stages.{i - 1}.embed") for i in range(1, 5)),
-        *((f"{_BACKBONE}.block{i}", f"backbone.stages.{i - 1}.blocks") for i in range(1, 5)),
-        *((f"{_BACKBONE}.norm{i}", f"backbone.stages.{i - 1}.norm") for i in range(1, 5)),
-        (f"{_BACKBONE}.patch_embed_side1", "guided.inject"),
-        *((f"{_BACKBONE}.guidance_embed.proj.{3 * i}", f"guided.embed.steps.{i}.conv") for i in range(3)),
-        *((f"{_BACKBONE}.guidance_embed.proj.{3 * i + 1}", f"guided.embed.steps.{i}.norm") for i in range(3)),
-        (f"{_BACKBONE}.block_fusion", "guided.depths.0.blocks"),
-        (f"{_BACKBONE}.norm_fusion", "guided.depths.0.norm"),
-        *(
-            (f"{_BACKBONE}.attn_weight{stage}.mlp_{part}", f"guided.weights.{i}.{ours}_ffn")
-            for i, stage in enumerate((2, 4))
-            for part, ours in (("x", "tokens"), ("z", "click"))
-        ),
-        *((f"{_HEAD}.linear_c{i}.proj", f"head.levels.{i - 1}") for i in range(1, 5)),
-        (f"{_HEAD}.linear_fuse.conv", "head.fuse"),
-        (f"{_HEAD}.linear_fuse.bn", "head.fuse_norm"),
-        (f"{_HEAD}.linear_pred", "head.classify"),
-    )
+_PARTS = (
+    (f"{BACKBONE}.patch_embed_side1", "guided.inject"),
+    *((f"{BACKBONE}.guidance_embed.proj.{3 * i}", f"guided.embed.steps.{i}.conv") for i in range(3)),
+    *((f"{BACKBONE}.guidance_embed.proj.{3 * i + 1}", f"guided.embed.steps.{i}.norm") for i in range(3)),
+    (f"{BACKBONE}.block_fusion", "guided.depths.0.blocks"),
+    (f"{BACKBONE}.norm_fusion", "guided.depths.0.norm"),
+    *(
+        (f"{BACKBONE}.attn_weight{stage}.mlp_{part}", f"guided.weights.{i}.{ours}_ffn")
+        for i, stage in enumerate((2, 4))
+        for part, ours in (("x", "tokens"), ("z", "click"))
+    ),
 )
 _INNER = (
     (re.compile(r"\.attn1\."), ".signal_attn."),
@@ -51,27 +38,21 @@ _OUTER = (
     (re.compile(r"\.image_attn\."), ".attn2."),
     (re.compile(r"\.signal_attn\."), ".attn1."),
 )
+_NAMES = SegFormerNames(_PARTS, _INNER, _OUTER)
 
 
 class SrafsAdapter:
     """SRAFS on MiT-B0 and MiT-B3."""
 
     classes: tuple[str, ...] = ()
-    architectures = tuple(_BY_WIDTH.values())
+    architectures = ("srafs-segformer-b0", "srafs-segformer-b3")
 
     def identify(self, config: PublishedConfig | None, shapes: Shapes) -> str | None:
         """By the guidance embedding, which no other method has, and the width of the first stage."""
-        shape = shapes.get(f"{_BACKBONE}.patch_embed_side1.proj.weight")
-        if not shape or f"{_BACKBONE}.guidance_embed.proj.0.weight" not in shapes:
+        shape = shapes.get(f"{BACKBONE}.patch_embed_side1.proj.weight")
+        if not shape or f"{BACKBONE}.guidance_embed.proj.0.weight" not in shapes:
             return None
-        name = _BY_WIDTH.get(shape[0])
-        depth_entry = f"{_BACKBONE}.block3.17.norm1.weight"
-        if name is None or (name == self.architectures[1]) != (depth_entry in shapes):
-            raise CheckpointError(
-                f"the file holds a SRAFS network whose first stage has {shape[0]} channels, of a size clickwise does "
-                f"not have; it has {', '.join(self.architectures)}"
-            )
-        return name
+        return architecture_of("srafs", shape[0], shapes)
 
     def params(self, config: PublishedConfig | None, shapes: Shapes) -> dict[str, Any]:
         """The variant."""
@@ -79,16 +60,11 @@ class SrafsAdapter:
 
     def our_name(self, published: str) -> str:
         """See `Adapter.our_name`."""
-        name = _PARTS.ours(published)
-        for pattern, ours in _INNER:
-            name = pattern.sub(ours, name)
-        return name
+        return _NAMES.ours(published)
 
     def published_name(self, ours: str) -> str:
         """See `Adapter.published_name`. Of the variant "released"; the other has no published names."""
-        for pattern, published in _OUTER:
-            ours = pattern.sub(published, ours)
-        return _PARTS.published(ours)
+        return _NAMES.published(ours)
 
     def never_runs(self, ours: str) -> bool:
         """Nothing: all entries of the release take part, if only in its losses."""
