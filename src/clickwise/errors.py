@@ -14,7 +14,8 @@
     ├── RecipeError              a training recipe: misspelt key, wrong type
     ├── DownloadError            network, checksum, disk while fetching
     ├── ProjectError             an annotation project: damaged, newer, an action that does not fit
-    │   └── ConflictError        somebody else changed the same thing meanwhile
+    │   ├── ConflictError        somebody else changed the same thing meanwhile
+    │   └── LockedError          an object that is protected from changes
     ├── OutputError              a result that cannot be written
     └── MissingExtraError        an optional dependency that is not installed
 
@@ -81,6 +82,10 @@ class ProjectError(ClickwiseError):
 
 class ConflictError(ProjectError):
     """Somebody else changed the same thing meanwhile; nothing was stored."""
+
+
+class LockedError(ProjectError):
+    """An object that is protected from changes; nothing was stored."""
 
 
 class OutputError(ClickwiseError):

@@ -131,7 +131,7 @@ def version_of(entry: ImageEntry) -> str:
     return entry.sha256[:12] or "0"
 
 
-def image_shape(entry: ImageEntry, position: int) -> ImageShape:
+def image_shape(entry: ImageEntry) -> ImageShape:
     """A picture as the list shows it."""
     return ImageShape(
         image_id=entry.image_id,
@@ -140,9 +140,9 @@ def image_shape(entry: ImageEntry, position: int) -> ImageShape:
         height=entry.size[0],
         finished=entry.finished,
         object_count=entry.object_count,
-        trouble=entry.trouble,
+        trouble=entry.trouble.replace(entry.path, entry.name),
         version=entry.version,
-        position=position,
+        position=entry.position,
         v=version_of(entry),
     )
 

@@ -133,6 +133,7 @@ class ImageEntry:
     size: (height, width) of the upright picture. orientation: EXIF number 1..8 of the file.
     sha256, file_bytes: of the file's content; "" and 0 while unknown.
     trouble: why it cannot be opened, "" when it can.
+    position: its place in the list: 0, 1, ...
     """
 
     image_id: str
@@ -146,6 +147,7 @@ class ImageEntry:
     version: int = 0
     object_count: int = 0
     finished: bool = False
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

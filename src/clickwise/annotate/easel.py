@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from clickwise.annotate.document import Content, MaskObject
 from clickwise.annotate.mask_runs import MaskRuns
-from clickwise.errors import MaskError, ProjectError
+from clickwise.errors import LockedError, MaskError, ProjectError
 from clickwise.types import Size
 
 _MOST_LETTERS = 200
@@ -24,10 +24,10 @@ class Easel:
     next_object_id: int
 
     def open(self, object_id: int) -> MaskObject:
-        """The object, for changing it. ProjectError when it is locked or not there."""
+        """The object, for changing it. LockedError when it is locked, ProjectError when it is not there."""
         found = self.content.get(object_id)
         if found.locked:
-            raise ProjectError(f"object {object_id} is locked; unlock it first")
+            raise LockedError(f"object {object_id} is locked; unlock it first")
         return found
 
     def put(self, *changed: MaskObject) -> None:

@@ -14,10 +14,10 @@ from clickwise.annotate.tables import images
 from clickwise.errors import ProjectError
 
 # isort: split
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, true, update
 
 _ID_BYTES = 8
-_LISTED = [column for column in images.c if column.name not in ("position", "modified", "next_object_id")]
+_LISTED = [column for column in images.c if column.name not in ("modified", "next_object_id")]
 _TO_DO = and_(images.c.finished.is_(False), images.c.trouble == "")
 
 
@@ -125,9 +125,38 @@ def entries(
     return tuple(_entry(row, home) for row in rows)
 
 
-def to_do() -> ColumnElement[bool]:
-    """Filter of `entries`: neither finished nor broken."""
-    return _TO_DO
+def chosen(unfinished_only: bool, broken_only: bool, named: str) -> ColumnElement[bool]:
+    """Filter of `entries`: those neither finished nor broken, those broken, those with a text in their name."""
+    rules: list[ColumnElement[bool]] = [true()]
+    if unfinished_only:
+        rules.append(_TO_DO)
+    if broken_only:
+        rules.append(images.c.trouble != "")
+    if named:
+        rules.append(images.c.name.icontains(named, autoescape=True))
+    return and_(*rules)
+
+
+def count_chosen(connection: Connection, which: ColumnElement[bool]) -> int:
+    """How many pictures a filter of `entries` lets through."""
+    return int(connection.execute(select(func.count()).select_from(images).where(which)).scalar_one())
+
+
+def beside(connection: Connection, image_id: str, step: int) -> str | None:
+    """The picture after (step 1) or before (step -1) this one, None at the ends of the list."""
+    here = connection.execute(select(images.c.position).where(images.c.image_id == image_id)).scalar()
+    if here is None:
+        raise ProjectError(f"picture {image_id!r} is not in this project")
+    place = images.c.position
+    query = select(images.c.image_id).where(place > here if step > 0 else place < here)
+    return connection.execute(query.order_by(place if step > 0 else place.desc()).limit(1)).scalar()
+
+
+def note_trouble(connection: Connection, image_id: str, trouble: str) -> None:
+    """Store why a picture cannot be opened. ProjectError when there is none of that id."""
+    changed = connection.execute(update(images).where(images.c.image_id == image_id).values(trouble=trouble))
+    if not changed.rowcount:
+        raise ProjectError(f"picture {image_id!r} is not in this project")
 
 
 def named(image_ids: Sequence[str]) -> ColumnElement[bool]:
@@ -179,4 +208,5 @@ def _entry(row: Row[Any], home: Path | None) -> ImageEntry:
         row.version,
         row.object_count,
         row.finished,
+        row.position,
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from clickwise.annotate import rows, tables
+from clickwise.annotate.copying import copy_project
 from clickwise.annotate.database import open_database, place_name, reading, speaking, sqlite_file, writing
 from clickwise.annotate.document import ImageDocument
 
@@ -45,16 +48,48 @@ class Storage:
     ) -> None:
         self.close()
 
+    @property
+    def home(self) -> Path | None:
+        """The folder of the project's file; None when a database server has it."""
+        return self._home
+
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one moment of the project, whatever others write."""
         with speaking(self.place), reading(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        # One writer at a time waits here in order; between processes the database makes them wait.
+    def writing(self) -> Iterator[Connection]:
+        """The only transaction that writes at that moment; stored when the block ends well."""
+        # Writers of this process wait here in order; between processes the database makes them wait.
         with self._writer, speaking(self.place), writing(self._engine) as connection:
             yield connection
+
+    def backup(self, file: Path) -> None:
+        """Write the project as it is at one moment into a new SQLite file, while others go on working.
+
+        ProjectError when the disk or the database fails; pictures are not in it.
+        """
+        with speaking(self.place), closing(sqlite3.connect(file)) as target:
+            if self._engine.dialect.name == "sqlite":
+                with self._engine.connect() as connection:
+                    source = connection.connection.driver_connection
+                    assert isinstance(source, sqlite3.Connection)
+                    source.backup(target)  # all pages in one step: those who write meanwhile go into the WAL
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, without a WAL beside it
+        if self._engine.dialect.name != "sqlite":
+            self._copy_rows(file)
+
+    def _copy_rows(self, file: Path) -> None:
+        engine = open_database(file)
+        try:
+            with speaking(self.place), self.reading() as source, writing(engine) as target:
+                copy_project(source, target)
+        finally:
+            engine.dispose()
+        with closing(sqlite3.connect(file)) as done:
+            done.execute("PRAGMA journal_mode = DELETE")
 
     def _newest(self, connection: Connection, image_id: str, lock: bool = False) -> ImageDocument:
         table = tables.images
@@ -78,6 +113,7 @@ class Storage:
             while len(self._kept) > _KEPT_DOCUMENTS:
                 self._kept.popitem(last=False)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Read documents anew: pictures changed otherwise than by events."""
         with self._keeper:
             self._kept.clear()

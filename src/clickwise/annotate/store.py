@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +69,7 @@ class ProjectStore(Storage):
         (files looked at, files to look at). Returns the entries of all given pictures.
         """
         found = find_pictures(places)
-        with self._reading() as connection:
+        with self.reading() as connection:
             known = shelf.known_files(connection)
         fresh = [(path, name) for path, name in found if not self._is_known(path, known)]
         with ThreadPoolExecutor(_READERS) as readers:
@@ -78,40 +78,72 @@ class ProjectStore(Storage):
                 looked.append(file)
                 if on_progress is not None:
                     on_progress(len(looked), len(fresh))
-        with self._writing() as connection:
+        with self.writing() as connection:
             names = set(connection.execute(select(tables.images.c.name)).scalars())
             for file in looked:
                 shelf.shelve(connection, file, self._home, names)
             by_path = {entry.path: entry for entry in shelf.entries(connection, self._home)}
-        self._forget()
+        self.forget()
         return tuple(by_path[os.path.normpath(path)] for path, _ in found)
 
     def images(
-        self, *, unfinished_only: bool = False, offset: int = 0, limit: int | None = None
+        self,
+        *,
+        unfinished_only: bool = False,
+        broken_only: bool = False,
+        named: str = "",
+        offset: int = 0,
+        limit: int | None = None,
     ) -> tuple[ImageEntry, ...]:
-        """Pictures in their order, without their objects; unfinished_only leaves out finished and broken ones."""
-        with self._reading() as connection:
-            which = shelf.to_do() if unfinished_only else None
+        """Pictures in their order, without their objects.
+
+        unfinished_only leaves out finished and broken ones; broken_only all that can be opened; named: only those with
+        this text in their name, capital or small.
+        """
+        with self.reading() as connection:
+            which = shelf.chosen(unfinished_only, broken_only, named)
             return shelf.entries(connection, self._home, which=which, offset=offset, limit=limit)
+
+    def count_images(self, *, unfinished_only: bool = False, broken_only: bool = False, named: str = "") -> int:
+        """How many pictures `images` would list without offset and limit."""
+        with self.reading() as connection:
+            return shelf.count_chosen(connection, shelf.chosen(unfinished_only, broken_only, named))
 
     def image(self, image_id: str) -> ImageEntry:
         """One picture. ProjectError when there is none of that id."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return shelf.one_entry(connection, image_id, self._home)
 
     def next_unfinished(self, image_id: str) -> str | None:
         """The picture to do after this one, from the first again at the end; None when all others are done."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return shelf.next_to_do(connection, image_id)
+
+    def beside(self, image_id: str, step: int) -> str | None:
+        """The picture after (step 1) or before (step -1) this one in the list, None at its ends."""
+        with self.reading() as connection:
+            return shelf.beside(connection, image_id, step)
+
+    def note_trouble(self, image_id: str, trouble: str) -> ImageEntry:
+        """Say that a picture cannot be opened after all; objects on it stay. "" takes it back."""
+        with self.writing() as connection:
+            shelf.note_trouble(connection, image_id, trouble)
+            return shelf.one_entry(connection, image_id, self._home)
 
     def progress(self) -> Progress:
         """How many pictures are finished, started, broken, and how many objects there are."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return shelf.count(connection)
+
+    def name(self) -> str:
+        """The project's name."""
+        with self.reading() as connection:
+            column = tables.meta.c
+            return connection.execute(select(column.value).where(column.key == "project_name")).scalar() or ""
 
     def project(self) -> Project:
         """Name, classes and pictures at one moment."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             name = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "project_name")).scalar()
             return Project(name or "", class_rows.read_classes(connection), shelf.entries(connection, self._home))
 
@@ -119,42 +151,76 @@ class ProjectStore(Storage):
 
     def document(self, image_id: str) -> ImageDocument:
         """The newest document of a picture. ProjectError when there is none of that id."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return self._newest(connection, image_id)
 
     def events(self, image_id: str, after: int = 0) -> tuple[Event, ...]:
         """A picture's events behind a version, in order: what another user's page has to follow."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             size = shelf.one_entry(connection, image_id, self._home).size
             return tuple(rows.read_events(connection, image_id, size, after))
 
+    def event_named(self, image_id: str, token: str) -> Event | None:
+        """The event that a client stored under this token, None when there is none."""
+        with self.reading() as connection:
+            return self._done_before(connection, self._newest(connection, image_id), token)
+
     def record(
-        self, image_id: str, action: Action, *, base_version: int | None = None, author: str = "", token: str = ""
+        self,
+        image_id: str,
+        action: Action | Callable[[ImageDocument], Action],
+        *,
+        base_version: int | None = None,
+        author: str = "",
+        token: str = "",
+        own: Collection[str] = (),
     ) -> Recorded:
         """Do something to a picture; when this returns, it is on the disk.
 
+        action: what to do, or a function that makes it from the newest document, where it must name the next new
+        object or change a mask as it is now.
         base_version: version that the user saw, None = the newest. If others stored events since, harmless ones are
         passed over and others raise ConflictError (see `history.conflict`). token: the client's own name for this
-        action; sent again, it is not done again. ProjectError, MaskError or ClickError when the action does not fit;
-        nothing is stored then.
+        action; sent again, it is not done again. own: tokens of this client: events under them count as seen.
+        ProjectError, MaskError or ClickError when the action does not fit; nothing is stored then.
         """
-        return self._store(image_id, lambda document, _: history.act(document, action), base_version, author, token)
 
-    def undo(self, image_id: str, *, base_version: int | None = None, author: str = "", token: str = "") -> Recorded:
+        def step(document: ImageDocument, _: Connection) -> Event:
+            return history.act(document, action(document) if callable(action) else action)
+
+        return self._store(image_id, step, base_version, author, token, own)
+
+    def undo(
+        self,
+        image_id: str,
+        *,
+        base_version: int | None = None,
+        author: str = "",
+        token: str = "",
+        own: Collection[str] = (),
+    ) -> Recorded:
         """Take back the last event that is not taken back yet; arguments and errors as `record`."""
 
         def step(document: ImageDocument, connection: Connection) -> Event:
             return history.undo(document, self._last(connection, document, document.undoable, history.UNDO))
 
-        return self._store(image_id, step, base_version, author, token)
+        return self._store(image_id, step, base_version, author, token, own)
 
-    def redo(self, image_id: str, *, base_version: int | None = None, author: str = "", token: str = "") -> Recorded:
+    def redo(
+        self,
+        image_id: str,
+        *,
+        base_version: int | None = None,
+        author: str = "",
+        token: str = "",
+        own: Collection[str] = (),
+    ) -> Recorded:
         """Do again what was taken back last; arguments and errors as `record`."""
 
         def step(document: ImageDocument, connection: Connection) -> Event:
             return history.redo(document, self._last(connection, document, document.redoable, history.REDO))
 
-        return self._store(image_id, step, base_version, author, token)
+        return self._store(image_id, step, base_version, author, token, own)
 
     def _store(
         self,
@@ -163,10 +229,11 @@ class ProjectStore(Storage):
         base: int | None,
         author: str,
         token: str,
+        own: Collection[str],
     ) -> Recorded:
         if len(token) > _LONGEST_TOKEN:
             raise ProjectError(f"token has {len(token)} letters; expected at most {_LONGEST_TOKEN}")
-        with self._writing() as connection:
+        with self.writing() as connection:
             document = self._newest(connection, image_id, lock=True)
             if 0 in document.size:
                 raise ProjectError(f"picture {image_id} cannot be opened, so nothing can be labelled in it")
@@ -179,7 +246,8 @@ class ProjectStore(Storage):
             done = self._done_before(connection, document, token)
             if done is not None:
                 return Recorded(document, done, tuple(missed))
-            event = _agreed(document, lambda: step(document, connection), missed, base)
+            unseen = [event for event in missed if not event.token or event.token not in own]
+            event = _agreed(document, lambda: step(document, connection), unseen, base)
             if event.change.is_empty:
                 return Recorded(document, None, tuple(missed))
             class_rows.need_classes(event, class_rows.read_classes(connection))
@@ -209,7 +277,7 @@ class ProjectStore(Storage):
 
     def classes(self) -> tuple[ClassList, int]:
         """The classes and their version."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return class_rows.read_classes(connection), class_rows.read_version(connection)
 
     def set_classes(self, classes: ClassList, *, base_version: int | None = None, author: str = "") -> int:
@@ -218,7 +286,7 @@ class ProjectStore(Storage):
         ConflictError when somebody changed them since ``base_version``; ProjectError when a class of an object would
         be gone or retired, or none would be left.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             return class_rows.write_classes(connection, classes, base_version, author)
 
     # Out and checked
@@ -242,7 +310,7 @@ class ProjectStore(Storage):
         wrong = []
         for entry in self.images():
             try:
-                with self._reading() as connection:
+                with self.reading() as connection:
                     stored = rows.read_document(connection, entry.image_id)
                     events = rows.read_events(connection, entry.image_id, stored.size)
                 if history.replay(ImageDocument(entry.image_id, stored.size), events) != stored:

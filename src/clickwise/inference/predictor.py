@@ -151,7 +151,11 @@ class Predictor:
 
         Raises ClickError outside the picture, for NaN, and for a background click with neither object nor mask before.
         """
-        state, forwards = self._clicked(self._state, Click(x, y, bool(positive)))
+        return self.click_together([Click(x, y, bool(positive))])
+
+    def click_together(self, clicks: Iterable[Click]) -> Prediction:
+        """Add several clicks and predict once: for a user who is faster than the network. Errors as `click`."""
+        state, forwards = self._clicked(self._state, *clicks)
         self._advance(state, forwards)
         return self.prediction
 
@@ -209,11 +213,14 @@ class Predictor:
 
     # ---------------------------------------------------------------------------------------- states from states
 
-    def _clicked(self, state: PredictorState, click: Click) -> tuple[PredictorState, int]:
-        """The state after one more click, and how often the network ran. Changes nothing."""
+    def _clicked(self, state: PredictorState, *clicks: Click) -> tuple[PredictorState, int]:
+        """The state after one or more clicks at once, and how often the network ran. Changes nothing."""
         image, frame = self.image, self._frame
         assert frame is not None
-        state = state.with_click(click.checked(image.width, image.height))
+        if not clicks:
+            raise ClickError("no clicks; give at least one")
+        for click in clicks:
+            state = state.with_click(click.checked(image.width, image.height))
         if not state.clicks.positives and not _has_object(state):
             raise ClickError(
                 f"click ({click.x:g}, {click.y:g}) in the image of {image.width} x {image.height} pixels is on the "

@@ -158,6 +158,25 @@ class WindowMap:
             result[y0 + top : y0 + top + len(rows), x0:x1] = self._rows(rows) > threshold
         return result
 
+    def above(self, threshold: float) -> tuple[Box, MaskArray] | None:
+        """The tight box of the pixels above the threshold, and (h, w) bool which of its pixels are; None without any.
+
+        The same pixels as those of `mask`, but nothing is made outside the box.
+        """
+        box = self.bounding_box(threshold)
+        if box is None:
+            return None
+        x0, y0, x1, y1 = (edge - self.box[axis % 2] for axis, edge in enumerate(box))
+        height, width = box_size(self.box)
+        if self._on_pixels or height * width <= _PIXELS_AT_ONCE:
+            return box, np.ascontiguousarray(self.in_box()[y0:y1, x0:x1] > threshold)
+        result = np.zeros(box_size(box), dtype=bool)
+        step = max(1, _PIXELS_AT_ONCE // width)
+        for top in range(y0, y1, step):
+            rows = np.arange(top, min(y1, top + step))
+            result[rows[0] - y0 : rows[-1] + 1 - y0] = self._rows(rows)[:, x0:x1] > threshold
+        return box, result
+
     def _rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """(len(rows), box width): some pixel rows of the box."""
         height, width = box_size(self.box)
