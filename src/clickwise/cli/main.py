@@ -25,6 +25,7 @@ from clickwise.errors import ClickwiseError, MissingExtraError, OptionError
 
 COMMANDS = {
     "segment": "A mask of the object you click on.",
+    "annotate": "The annotator in the browser.",
     "evaluate": "NoC tables: how many clicks a model needs on a data set.",
     "train": "Train a model from a recipe.",
     "data": "Data sets on this machine: build, check, pack and look at them.",
@@ -45,6 +46,11 @@ EXTRAS = {
     "pycocotools": ("pycocotools", "data"),
     "shapely": ("shapely", "data"),
     "sqlalchemy": ("sqlalchemy", "annotate"),
+    "fastapi": ("fastapi", "annotate"),
+    "starlette": ("fastapi", "annotate"),
+    "uvicorn": ("uvicorn", "annotate"),
+    "websockets": ("websockets", "annotate"),
+    "httpx": ("httpx", "annotate"),
 }
 """Import name of an optional dependency -> (package, extra)."""
 
