@@ -60,8 +60,8 @@ def look_at(path: Path, name: str) -> PictureFile:
     try:
         status = path.stat()
         length, modified = status.st_size, status.st_mtime
-        header = read_header(path)
         digest = checksum(path)
+        header = read_header(path)
         size, orientation = header.size, header.orientation
     except ClickwiseError as error:
         trouble = " ".join(str(error).split())
