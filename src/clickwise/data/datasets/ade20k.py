@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clickwise.data.datasets.folders import complain_about, load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.listings import check_probability, need_size, raster
+from clickwise.data.datasets.sharing import OneSource
 from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
@@ -42,7 +43,7 @@ class _Layer:
     is_stuff: NDArray[np.bool_]
 
 
-class Ade20k:
+class Ade20k(OneSource):
     """``images/training/.../ADE_train_NUMBER.jpg`` with ``_seg.png``, ``_parts_1.png``, ... and ``_atr.txt`` beside it.
 
     Layer 0 of a sample is _seg.png, layer k is _parts_k.png; the label is the blue channel. The release numbers the
@@ -116,10 +117,6 @@ class Ade20k:
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of a sample comes from, for messages."""
         return str(self._layers(index)[0].file)
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
 
     def load(self, index: int) -> Sample:
         """Picture, objects, parts, parts of parts; the stuff too, unless stuff_prob is 0. Raises DatasetError."""

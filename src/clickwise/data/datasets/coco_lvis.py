@@ -26,6 +26,7 @@ from clickwise.data.datasets.coco_lvis_files import (
 from clickwise.data.datasets.folders import complain_about, load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.listings import check_probability, listed, need_files, need_size, root_with
+from clickwise.data.datasets.sharing import WithStuff
 from clickwise.data.findings import Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
@@ -48,7 +49,7 @@ class _Index:
         return _Index(arrays["ids"], arrays["instances"], arrays["starts"], arrays["parents"], arrays["places"])
 
 
-class CocoLvis:
+class CocoLvis(WithStuff):
     """``SPLIT/images/ID.jpg``, ``SPLIT/masks/``, and ``SPLIT/hannotation.pickle`` or our annotations.jsonl.
 
     stuff_prob: with this probability `load_random` adds the stuff of the picture, all of it, as objects without a
@@ -112,18 +113,6 @@ class CocoLvis:
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
         return f"{self._mask_files(index)} object {object_id}"
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
-
-    def load(self, index: int) -> Sample:
-        """Picture and all objects; the stuff too, unless stuff_prob is 0. Raises DatasetError."""
-        return self._load(index, with_stuff=self.stuff_prob > 0)
-
-    def load_random(self, index: int, rng: np.random.Generator) -> Sample:
-        """As `load`, the stuff with probability stuff_prob."""
-        return self._load(index, with_stuff=bool(rng.random() < self.stuff_prob))
 
     def _mask_files(self, index: int) -> str:
         end = ".pickle" if self.is_published else "_*.png"

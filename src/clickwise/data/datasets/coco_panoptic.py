@@ -14,6 +14,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.json_stream import stream_items
 from clickwise.data.datasets.listings import check_probability, need_files, need_size, raster
+from clickwise.data.datasets.sharing import WithStuff
 from clickwise.data.findings import Report
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
@@ -107,7 +108,7 @@ def read_ids(path: Path, known: NDArray[np.int32], dataset: str) -> NDArray[np.i
     return ids
 
 
-class CocoPanoptic:
+class CocoPanoptic(WithStuff):
     """``annotations/panoptic_SPLIT.json``, ``annotations/panoptic_SPLIT/NAME.png``, ``SPLIT/NAME.jpg``.
 
     SPLIT is train, val, or the same with 2017, and the pictures may lie in images/SPLIT. Things are objects; a thing
@@ -143,18 +144,6 @@ class CocoPanoptic:
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
         return f"{self._mask_file(index)} object {object_id}"
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
-
-    def load(self, index: int) -> Sample:
-        """Picture and all objects; the stuff too, unless stuff_prob is 0. Raises DatasetError."""
-        return self._load(index, with_stuff=self.stuff_prob > 0)
-
-    def load_random(self, index: int, rng: np.random.Generator) -> Sample:
-        """As `load`, the stuff with probability stuff_prob."""
-        return self._load(index, with_stuff=bool(rng.random() < self.stuff_prob))
 
     def _mask_file(self, index: int) -> Path:
         return self.masks / f"{self.sample_ids[index]}.png"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clickwise.data.datasets.folders import load_labels, load_picture
 from clickwise.data.datasets.reporting import ReportingReader
+from clickwise.data.datasets.sharing import FilePairs
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
@@ -24,7 +25,7 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 _RULE = "layout: SEQUENCE/NNNNN.jpg with SEQUENCE/objectK_NNNNN.png, init_stm_objectK_NNNNN.png, init_sp_..."
 
 
-class Davis585(ReportingReader):
+class Davis585(FilePairs, ReportingReader):
     """One sample per mask ``SEQUENCE/objectK_NNNNN.png`` on ``SEQUENCE/NNNNN.jpg``; first channel above 128: object.
 
     split: "zero" starts clicks from nothing, "stm" from ``init_stm_MASK`` (a tracker's answer), "sp" from
@@ -56,17 +57,6 @@ class Davis585(ReportingReader):
         if not self._files:
             raise DatasetError(f"{self.name}: {root} holds no object mask; {_RULE}")
         self.sample_ids: Sequence[str] = ids
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def describe(self, index: int, object_id: int = 0) -> str:
-        """Where the truth of a sample comes from, for messages."""
-        return str(self._files[index][1])
-
-    def picture_path(self, index: int) -> Path:
-        """The file of a sample's picture."""
-        return self._files[index][0]
 
     def load(self, index: int) -> Sample:
         """Read picture and mask; DatasetError naming file and rule when one of them is malformed."""

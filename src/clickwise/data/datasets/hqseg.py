@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clickwise.data.datasets.folders import by_stem, find_folder, load_labels, load_picture, picture_files
 from clickwise.data.datasets.reporting import ReportingReader
+from clickwise.data.datasets.sharing import FilePairs, grouped
 from clickwise.data.findings import Report
 from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
@@ -20,7 +21,7 @@ _DEPTH = 3
 _RULE = "layout: SUBSET/im/STEM.jpg with SUBSET/gt/STEM.png"
 
 
-class HQSeg(ReportingReader):
+class HQSeg(FilePairs, ReportingReader):
     """Every folder with ``im/`` and ``gt/`` in it, the root or up to three levels below, is a sub-set.
 
     ``im/STEM.jpg`` belongs to ``gt/STEM.png``; a first channel above 128 is object. Samples are called ``SUBSET/STEM``
@@ -57,23 +58,9 @@ class HQSeg(ReportingReader):
         found = find_folder(folder, name)
         return by_stem(picture_files(found, self.name), self.name) if found else {}
 
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def describe(self, index: int, object_id: int = 0) -> str:
-        """Where the truth of a sample comes from, for messages."""
-        return str(self._files[index][1])
-
-    def picture_path(self, index: int) -> Path:
-        """The file of a sample's picture."""
-        return self._files[index][0]
-
     def indices_by_source(self) -> dict[str, list[int]]:
         """Sample numbers grouped by sub-set, sub-sets sorted."""
-        groups: dict[str, list[int]] = {}
-        for index, subset in enumerate(self._subsets):
-            groups.setdefault(subset, []).append(index)
-        return dict(sorted(groups.items()))
+        return grouped(self._subsets)
 
     def load(self, index: int) -> Sample:
         """Read picture and mask; DatasetError naming file and rule when one of them is malformed."""

@@ -15,6 +15,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.json_stream import stream_items
 from clickwise.data.datasets.listings import listed
+from clickwise.data.datasets.sharing import OneSource
 from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.layering import LayerStack
 from clickwise.data.sample import ObjectRef, Sample
@@ -135,7 +136,7 @@ def _by_picture(
     }
 
 
-class Lvis:
+class Lvis(OneSource):
     """``SPLIT/lvis_SPLIT.json`` (or ``lvis_v1_SPLIT.json``), pictures in ``train/images`` and ``val/images``.
 
     Where a picture lies is decided by the ``train2017`` or ``val2017`` in its ``coco_url``; folders of that name are
@@ -164,10 +165,6 @@ class Lvis:
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
         return f"{self.list_file} picture {self._index.numbers[self._rows[index]]} object {object_id}"
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
 
     def load(self, index: int) -> Sample:
         """Picture and all objects, in the order of the file, in as many layers as they need. Raises DatasetError."""

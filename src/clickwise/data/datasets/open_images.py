@@ -16,13 +16,14 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import Arrays, cached_arrays
 from clickwise.data.datasets.listings import listed, raster, root_with
 from clickwise.data.datasets.safe_pickle import read_pickle
+from clickwise.data.datasets.sharing import OneSource
 from clickwise.data.layering import LayerStack
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.types import ImageArray, MaskArray, Size
 
 
-class OpenImages:
+class OpenImages(OneSource):
     """``SPLIT/images/ID.jpg``, ``SPLIT/masks/*`` and ``SPLIT/SPLIT-annotations-object-segmentation.csv``.
 
     Rows of the CSV file whose picture and mask are both there are used; the others are left out, since hardly anybody
@@ -71,10 +72,6 @@ class OpenImages:
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of an object comes from, for messages."""
         return str(self._mask_files(index)[object_id])
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
 
     def load(self, index: int) -> Sample:
         """Picture and all objects. Raises DatasetError."""

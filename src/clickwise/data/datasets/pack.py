@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from clickwise.data.datasets.sharing import grouped
 from clickwise.data.held_out import HeldOutOf, is_held_out
 from clickwise.data.sample import ObjectRef, Sample
 from clickwise.errors import DatasetError
@@ -61,10 +62,7 @@ class PackDataset:
 
     def indices_by_source(self) -> dict[str, list[int]]:
         """Sample numbers grouped by source, sources sorted."""
-        groups: dict[str, list[int]] = {}
-        for index, entry in enumerate(self.entries):
-            groups.setdefault(entry["source"], []).append(index)
-        return dict(sorted(groups.items()))
+        return grouped([entry["source"] for entry in self.entries])
 
     def load(self, index: int) -> Sample:
         """Decode picture and mask of one sample."""

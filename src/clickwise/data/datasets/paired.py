@@ -20,12 +20,13 @@ from clickwise.data.datasets.folders import (
     need_folder,
     picture_files,
 )
+from clickwise.data.datasets.sharing import FilePairs
 from clickwise.data.findings import Report
 from clickwise.data.sample import Sample
 from clickwise.types import MaskArray
 
 
-class PairedDataset(ABC):
+class PairedDataset(FilePairs, ABC):
     """Pictures in one folder, masks of the same stem in another; samples in the order of the picture names.
 
     The stem is everything before the last dot, for both. (The published readers cut picture names at the first dot and
@@ -46,17 +47,6 @@ class PairedDataset(ABC):
         complain_about([p for stem, p in masks.items() if stem not in images], name, "picture", rule, report)
         self.sample_ids: Sequence[str] = [stem for stem in images if stem in masks]
         self._files = [(images[stem], masks[stem]) for stem in self.sample_ids]
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def describe(self, index: int, object_id: int = 0) -> str:
-        """Where the truth of a sample comes from, for messages."""
-        return str(self._files[index][1])
-
-    def picture_path(self, index: int) -> Path:
-        """The file of a sample's picture."""
-        return self._files[index][0]
 
     def load(self, index: int) -> Sample:
         """Read picture and mask; DatasetError naming file and rule when one of them is malformed."""

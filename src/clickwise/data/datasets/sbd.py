@@ -17,6 +17,7 @@ from clickwise.data.datasets.folders import load_picture
 from clickwise.data.datasets.index_cache import cached_arrays
 from clickwise.data.datasets.listings import labelled_sample, need_files, need_size, read_names, root_with
 from clickwise.data.datasets.safe_pickle import read_pickle
+from clickwise.data.datasets.sharing import OneSource
 from clickwise.data.findings import Finding, Report, refuse
 from clickwise.data.sample import Dataset, Sample
 from clickwise.errors import DatasetError
@@ -114,7 +115,7 @@ class SbdObjects(_Sbd):
         return labelled_sample(self.sample_ids[index], image, labels, [label])
 
 
-class SbdTraining(_Sbd):
+class SbdTraining(_Sbd, OneSource):
     """One sample per picture with all its objects, without the "buggy" ones, which become background."""
 
     def __init__(self, root: str | os.PathLike[str], name: str, split: str, *, report: Report | None = None) -> None:
@@ -128,10 +129,6 @@ class SbdTraining(_Sbd):
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of a sample comes from, for messages."""
         return str(self.mat_file(self.names[index]))
-
-    def indices_by_source(self) -> dict[str, list[int]]:
-        """One source: the data set itself."""
-        return {self.name: list(range(len(self)))}
 
     def load(self, index: int) -> Sample:
         """Picture and objects."""

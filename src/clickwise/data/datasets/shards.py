@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from clickwise.data.datasets.sharing import grouped
 from clickwise.data.held_out import is_held_out
 from clickwise.data.sample import Sample
 from clickwise.data.shard_format import Record
@@ -67,10 +68,7 @@ class ShardDataset:
 
     def indices_by_source(self) -> dict[str, list[int]]:
         """Sample numbers grouped by source, sources sorted."""
-        groups: dict[str, list[int]] = {}
-        for index, source in enumerate(self._source_of):
-            groups.setdefault(source, []).append(index)
-        return dict(sorted(groups.items()))
+        return grouped(self._source_of)
 
     def describe(self, index: int, object_id: int = 0) -> str:
         """Where the truth of a sample comes from, for messages."""
