@@ -24,9 +24,12 @@
  * @property {number} area
  * @property {Box|null} bbox
  * @property {Patch} [mask]
- *
+ */
+
+/**
+ * The first `keep` of what was there, then `items`.
  * @template T
- * @typedef {{keep: number, items: T[]}} Tail  the first `keep` of what was there, then `items`
+ * @typedef {{keep: number, items: T[]}} Tail
  */
 
 /**

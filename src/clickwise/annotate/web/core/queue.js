@@ -14,6 +14,7 @@
  * @property {Intent} intent
  * @property {number} base  version of the picture that the user saw
  * @property {boolean} sent  on its way in the present connection
+ * @property {string} [by]  the newer click with which it went to the network
  *
  * @typedef {{getItem(key: string): string|null, setItem(key: string, value: string): void, removeItem(key: string): void}} Shelf
  */

@@ -1,0 +1,228 @@
+/**
+ * Files in and out: pictures, labels, the whole project. By menu, or dropped onto the page.
+ *
+ * @import {App} from "../app.js"
+ */
+import { Failure } from "../api.js";
+import { byId, h, plural } from "../dom.js";
+import { confirmed, openDialog } from "./dialog.js";
+
+const LABELS = /\.(json|xml|txt|yaml|yml|zip)$/i;
+
+/**
+ * Pictures and label files may be dropped anywhere.
+ * @param {App} app
+ */
+export function dropping(app) {
+  const target = byId("drop");
+  let depth = 0;
+  /** @param {DragEvent} event */
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") ?? false;
+  addEventListener("dragenter", (event) => {
+    if (!hasFiles(event)) return;
+    depth++;
+    target.textContent = "Drop pictures to add them, or label files to import them";
+    target.hidden = false;
+  });
+  addEventListener("dragleave", (event) => {
+    if (hasFiles(event) && --depth <= 0) target.hidden = true;
+  });
+  addEventListener("dragover", (event) => {
+    if (hasFiles(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    target.hidden = true;
+    void take(app, [...(event.dataTransfer?.files ?? [])]);
+  });
+}
+
+/**
+ * @param {App} app
+ * @param {File[]} files
+ */
+async function take(app, files) {
+  const labels = files.filter((file) => LABELS.test(file.name));
+  const pictures = files.filter((file) => !LABELS.test(file.name));
+  if (pictures.length) await upload(app, pictures);
+  for (const file of labels) await openImport(app, file);
+}
+
+/**
+ * @param {App} app
+ * @param {"pictures"|"labels"} what
+ */
+export function chooseFiles(app, what) {
+  const field = h("input", { type: "file", multiple: what === "pictures", accept: what === "pictures" ? "image/*,.tif,.tiff,.dcm" : ".json,.xml,.txt,.zip,.png" });
+  field.addEventListener("change", () => {
+    const files = [...(field.files ?? [])];
+    if (what === "pictures") void upload(app, files);
+    else for (const file of files) void openImport(app, file);
+  });
+  field.click();
+}
+
+/**
+ * @param {App} app
+ * @param {File[]} files
+ */
+async function upload(app, files) {
+  const { api, desk, hub, pictures, toasts, telling } = app;
+  const most = desk.project?.limits.upload_bytes;
+  /** @type {string|null} */
+  let first = null;
+  let added = 0;
+  desk.uploads += files.length;
+  hub.changed("work");
+  for (const file of files) {
+    try {
+      if (most && file.size > most) throw new Failure("too_large", `${file.name} has ${megabytes(file.size)}; at most ${megabytes(most)} can be uploaded. Put it into the folder instead.`);
+      const image = await api.upload(file);
+      first ??= image.image_id;
+      added++;
+      pictures.changed(image);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      toasts.fail(message.includes(file.name) ? message : `${file.name}: ${message}`, () => void upload(app, [file]));
+    }
+    desk.uploads--;
+    hub.changed("work");
+  }
+  if (added) telling.say(`${plural(added, "picture")} added.`);
+  if (first && !desk.doc) await pictures.open(first);
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MB`;
+}
+
+/**
+ * @param {App} app
+ * @param {File} file
+ * @returns {Promise<void>} when the dialog is closed
+ */
+function openImport(app, file) {
+  const formats = app.desk.project?.formats ?? [];
+  return new Promise((resolve) => {
+    const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, each.title)));
+    format.value = formats.find((each) => each.name === guess(file.name))?.name ?? formats[0]?.name ?? "";
+    const notes = h("div", { class: "note", role: "status" });
+    const go = h("button", { type: "button", class: "button primary", onclick: async () => {
+      go.disabled = true;
+      notes.textContent = "Importing…";
+      try {
+        const result = await app.api.importLabels(file, format.value);
+        notes.replaceChildren(
+          h("p", null, `${plural(result.objects, "object")} on ${plural(result.images, "picture")}. Each picture's import is one step of undo.`),
+          ...(result.notes ?? []).map((note) => h("p", null, note)),
+        );
+        go.hidden = true;
+        await app.pictures.refetch();
+      } catch (error) {
+        notes.textContent = error instanceof Error ? error.message : String(error);
+        notes.classList.add("bad");
+        go.disabled = false;
+      }
+    } }, "Import");
+    const dialog = openDialog({
+      title: "Import labels",
+      body: [
+        h("p", null, file.name, h("span", { class: "muted" }, `, ${megabytes(file.size)}`)),
+        h("label", { class: "line" }, "Format", format),
+        h("p", { class: "note" }, "Several files of one format go into a zip. Imported objects can be corrected by clicks like all others."),
+        notes,
+      ],
+      footer: [h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"), go],
+      onclose: () => resolve(),
+    });
+  });
+}
+
+/** @param {string} name */
+function guess(name) {
+  return /\.xml$/i.test(name) ? "voc" : /\.txt$/i.test(name) ? "yolo" : /\.png$/i.test(name) ? "png" : "coco";
+}
+
+/** @param {App} app */
+export function openExport(app) {
+  const formats = app.desk.project?.formats ?? [];
+  const finished = h("input", { type: "checkbox", role: "switch" });
+  const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, `${each.title} (${each.suffix})`)));
+  const note = h("div", { class: "note", role: "status" });
+  format.addEventListener("change", () => note.replaceChildren());
+  const go = h("button", { type: "button", class: "button primary", onclick: async () => {
+    go.disabled = true;
+    note.classList.remove("bad");
+    note.textContent = "Writing…";
+    try {
+      await download(app, `labels?format=${encodeURIComponent(format.value)}&finished_only=${finished.checked ? 1 : 0}`, "labels");
+      note.textContent = "Done; the browser has the file.";
+    } catch (error) {
+      note.classList.add("bad");
+      note.textContent = error instanceof Error ? error.message : String(error);
+    }
+    go.disabled = false;
+  } }, "Export");
+  const dialog = openDialog({
+    title: "Export labels",
+    body: [
+      h("label", { class: "line" }, "Format", format),
+      h("label", { class: "switch" }, finished, "Finished pictures only"),
+      h("p", { class: "note" }, "A format that cannot hold everything says so instead of leaving something out."),
+      note,
+    ],
+    footer: [h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"), go],
+  });
+}
+
+/**
+ * Fetch with the token, then hand it to the browser as a file.
+ * @param {App} app
+ * @param {string} path
+ * @param {string} fallback  name where the server gives none
+ */
+async function download(app, path, fallback) {
+  const response = await app.api.fetch(path);
+  const said = /filename\*?=(?:UTF-8'')?"?([^";]+)"?/i.exec(response.headers.get("Content-Disposition") ?? "");
+  const link = h("a", { href: URL.createObjectURL(await response.blob()), download: said ? decodeURIComponent(/** @type {string} */ (said[1])) : fallback });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** @param {App} app */
+export async function saveProject(app) {
+  const { telling, toasts, desk } = app;
+  toasts.say("The project is being packed; the browser gets it when it is ready.");
+  try {
+    await download(app, "bundle", `${desk.project?.name || "project"}.zip`);
+    telling.say("Project saved as zip.");
+  } catch (error) {
+    toasts.fail(error instanceof Error ? error.message : String(error), () => void saveProject(app));
+  }
+}
+
+/** @param {App} app */
+export function restoreProject(app) {
+  const field = h("input", { type: "file", accept: ".zip" });
+  field.addEventListener("change", async () => {
+    const file = field.files?.[0];
+    if (!file) return;
+    const sure = await confirmed("Restore project", `${file.name} is taken into this project. What is here already stays; pictures and objects of the zip are added.`, "Restore");
+    if (!sure) return;
+    app.desk.uploads++;
+    app.hub.changed("work");
+    try {
+      const result = await app.api.send("bundle", file);
+      app.toasts.say(typeof result?.message === "string" ? result.message : "The zip is restored.");
+    } catch (error) {
+      app.toasts.fail(error instanceof Error ? error.message : String(error));
+    } finally {
+      app.desk.uploads--;
+      app.hub.changed("work");
+    }
+  });
+  field.click();
+}
