@@ -5,8 +5,6 @@ Imports of the database stay inside functions: label files are translated withou
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 from clickwise.errors import DatasetError, OptionError
 from clickwise.formats.capabilities import Capabilities, check
 from clickwise.formats.options import ReadOptions
-from clickwise.formats.records import LabelledImage, LabelledObject, Labels
+from clickwise.formats.records import LabelledImage, Labels
 from clickwise.formats.registry import FORMATS, LabelFormat
 
 if TYPE_CHECKING:
@@ -75,8 +73,6 @@ def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported
 
     others = {one.name: one.can for one in FORMATS}
     notes = check(labels, PROJECT.name, PROJECT.can, PROJECT.holes, others)
-    if any("/" in image.file_name for image in labels.images):
-        notes = (*notes, "pictures are named without their folders")
     is_there = recognises(project)
     with_file = [image for image in labels.images if image.path is not None]
     if not is_there:
@@ -89,7 +85,7 @@ def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported
         for image, entry in known:
             if entry is not None:
                 _need_fit(image, entry, onto_others)
-        store.add_images(path for path in (image.path for image in with_file) if path is not None)
+        store.add_files((image.path.absolute(), image.file_name) for image in with_file if image.path is not None)
         by_path = {Path(entry.path).resolve(): entry for entry in store.images()}
         objects = _record(store, labels, [(image, _entry_of(image, by_path, by_name)) for image in labels.images])
     return Imported(len(labels.images), objects, notes)
@@ -130,19 +126,5 @@ def _record(store: ProjectStore, labels: Labels, pairs: list[tuple[LabelledImage
     for image, entry in pairs:
         if entry is None or entry.trouble:
             raise DatasetError(f"{image.file_name} cannot be opened in the project: {entry.trouble if entry else ''}")
-        fresh.append(replace(image, file_name=entry.name, objects=tuple(_new_objects(store, image, entry))))
+        fresh.append(replace(image, file_name=entry.name))
     return import_labels(store, replace(labels, images=tuple(fresh)), author="import-labels").objects
-
-
-def _new_objects(store: ProjectStore, image: LabelledImage, entry: ImageEntry) -> Iterator[LabelledObject]:
-    """The objects that the picture does not have yet: another class or another mask."""
-    from clickwise.annotate.mask_runs import MaskRuns
-
-    classes, _ = store.classes()
-    there = Counter((classes.get(item.class_id).name, item.mask) for item in store.document(entry.image_id).objects)
-    for one in image.objects:
-        key = (one.class_name, MaskRuns.read(one.mask.size, one.mask.counts))
-        if there[key]:
-            there[key] -= 1
-        else:
-            yield one

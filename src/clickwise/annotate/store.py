@@ -68,7 +68,13 @@ class ProjectStore(Storage):
         A file that cannot be opened is added with its `ImageEntry.trouble` and stops nobody. on_progress: told of
         (files looked at, files to look at). Returns the entries of all given pictures.
         """
-        found = find_pictures(places)
+        return self.add_files(find_pictures(places), on_progress)
+
+    def add_files(
+        self, files: Iterable[tuple[Path, str]], on_progress: Callable[[int, int], None] | None = None
+    ) -> tuple[ImageEntry, ...]:
+        """As `add_images`, for files (path, name in the project): names with ``/`` keep their folders."""
+        found = [(Path(os.path.normpath(path.absolute())), name) for path, name in files]
         with self.reading() as connection:
             known = shelf.known_files(connection)
         fresh = [(path, name) for path, name in found if not self._is_known(path, known)]

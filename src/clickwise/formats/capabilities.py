@@ -121,7 +121,7 @@ def _about_files(labels: Labels, can: Capabilities) -> Iterator[_Complaint]:
     stems: dict[str, str] = {}
     for image in labels.images:
         if set(can.forbidden_in_files) & set(image.file_name):
-            what = f"{image.file_name} has a blank or a folder in its name"
+            what = f"{image.file_name} has a blank in its name"
             yield _Complaint(what, lambda other: not other.forbidden_in_files, "rename it")
         other_name = stems.setdefault(plain(image.stem), image.file_name)
         if can.by_stem and other_name != image.file_name:

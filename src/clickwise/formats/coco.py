@@ -70,7 +70,7 @@ def read(place: Path, options: ReadOptions) -> Labels:
         assign_annotations(content, file, listed, refuse)
         folders = [*options.images, *picture_folders(file, file.parent if place.is_file() else place)]
         below = file.parent.relative_to(place).as_posix() if place.is_dir() else "."
-        images += [(below, _image(one, names, folders)) for one in listed.values()]
+        images += [(below, _image(one, names, folders, options.within)) for one in listed.values()]
     if len({image.file_name for _, image in images}) < len(images):  # train/ and valid/ may have the same names
         images = [
             (at, image if at == "." else replace(image, file_name=f"{at}/{image.file_name}")) for at, image in images
@@ -78,9 +78,9 @@ def read(place: Path, options: ReadOptions) -> Labels:
     return labels_of(tuple(image for _, image in images), tuple(classes.values()))
 
 
-def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]) -> LabelledImage:
+def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path], within: bool) -> LabelledImage:
     name = str(one.entry["file_name"]).replace("\\", "/").removeprefix("./")
-    size, facts = _size_told(one, folders)
+    size, facts = _size_told(one, folders, within)
     objects: list[LabelledObject] = []
     for annotation in one.annotations:
         place = annotation["_place"]
@@ -109,10 +109,10 @@ def _image(one: CocoImage, names: dict[Any, LabelClass], folders: Sequence[Path]
         raise DatasetError(f"{one.place}: {error}") from None
 
 
-def _size_told(one: CocoImage, folders: Sequence[Path]) -> tuple[Size, PictureFacts]:
+def _size_told(one: CocoImage, folders: Sequence[Path], within: bool) -> tuple[Size, PictureFacts]:
     """(height, width) of the raster that the coordinates belong to, and what is known of the picture."""
     told = one.entry.get("height"), one.entry.get("width")
-    path = find_file(one.entry["file_name"], folders)
+    path = find_file(one.entry["file_name"], folders, within=within)
     if path is None:
         size = told_size(one.place, *told)
         return size, PictureFacts(size)

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -79,9 +79,14 @@ def read_lines(file: Path, name: str = "") -> list[str]:
         raise DatasetError(_unreadable(file, name, "text", error)) from None
 
 
-def find_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The file of that name (with ``/`` or ``\\``) in the first of the folders that has it."""
+def find_file(name: str, folders: Sequence[Path], *, within: bool = False) -> Path | None:
+    """The file of that name (with ``/`` or ``\\``) in the first of the folders that has it.
+
+    within: a name that is absolute or leads out of the folders (``..``) is not looked for.
+    """
     for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        if within and not _stays_below(spelling):
+            continue
         for folder in folders:
             try:
                 if (folder / spelling).is_file():
@@ -89,6 +94,11 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
             except (OSError, ValueError):  # a name that no file can have
                 continue
     return None
+
+
+def _stays_below(name: str) -> bool:
+    path = PureWindowsPath(name)  # knows both kinds of slashes, and drives
+    return not path.is_absolute() and not path.drive and not path.root and ".." not in path.parts
 
 
 def is_picture_name(path: Path) -> bool:

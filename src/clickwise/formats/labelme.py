@@ -74,8 +74,8 @@ def objects_of(
 
 
 def annotation_files(root: Path) -> list[Path]:
-    """The JSON files of a folder and one level below."""
-    found = (p for pattern in ("*.json", "*/*.json") for p in root.glob(pattern) if not p.name.startswith("."))
+    """The JSON files of a folder and of those in it, without hidden ones."""
+    found = (p for p in root.rglob("*.json") if not any(part.startswith(".") for part in p.relative_to(root).parts))
     return sorted(p for p in found if p.is_file())
 
 
@@ -106,7 +106,9 @@ def _image(file: Path, root: Path, options: ReadOptions) -> LabelledImage:
     name = content.get("imagePath")
     if not isinstance(name, str) or not name:
         raise DatasetError(f"{file} names no picture; expected imagePath")
-    path = find_file(name, [file.parent, *options.images, root, root / "images"])
+    folder = file.parent.relative_to(root).as_posix()
+    places = [file.parent, *(place / folder for place in options.images), *options.images, root, root / "images"]
+    path = find_file(name, places, within=options.within)
     facts = picture_facts(path) if path else None
     height, width = facts.size if facts else told_size(f"{file} (imageHeight, imageWidth)", *told)
     if any(told) and told != (height, width):
@@ -130,7 +132,6 @@ def _image(file: Path, root: Path, options: ReadOptions) -> LabelledImage:
                 dict(more) if isinstance(more, dict) else {},
             )
         )
-    folder = file.parent.relative_to(root).as_posix()
     own = name.replace("\\", "/").rpartition("/")[2]
     try:
         return LabelledImage(

@@ -16,11 +16,13 @@ Holes = Literal["refuse", "bridge", "fill"]
 class ReadOptions:
     """images: folders in which pictures are looked for before the places that a format has for them.
 
-    warn: told, in a line, of everything in a file that is left out because no mask comes of it.
+    warn: told, in a line, of everything in a file that is left out because no mask comes of it. within: names of
+    pictures that lead out of the folders (``..``, absolute ones) are not looked for; for labels from strangers.
     """
 
     images: tuple[Path, ...] = ()
     warn: Callable[[str], None] = field(default=lambda _: None, compare=False)
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _read_listed(root: Path, options: ReadOptions) -> Labels:
 
 def _listed_image(root: Path, entry: dict[str, Any], options: ReadOptions) -> LabelledImage:
     size, name = (int(entry["height"]), int(entry["width"])), str(entry["file_name"])
-    path = find_file(name, [*options.images, root / "images"])
+    path = find_file(name, [*options.images, root / "images"], within=options.within)
     facts = picture_facts(path) if path else PictureFacts(size, entry.get("orientation"))
     named: dict[str, list[int]] = {}
     for one in entry["objects"]:

@@ -81,7 +81,7 @@ FORMATS = (
         Capabilities(
             overlaps=False, most=254, most_classes=254, ignored="one", ignored_classes=False, colours=False, ids=False,
             attributes=False, endings=False, forbidden=":#\r\n", reserved=("background", "__ignore__"),
-            forbidden_in_files=" \t\r\n/",
+            forbidden_in_files=" \t\r\n",
         ),
         pictures="JPEGImages",
         labels=("labelmap.txt", "SegmentationObject/*.png", "SegmentationClass/*.png", "ImageSets/Segmentation/*.txt"),

@@ -63,15 +63,23 @@ def read(place: Path, options: ReadOptions) -> Labels:
 def _listed(place: Path) -> list[str]:
     files = sorted((place / _LISTS).glob("*.txt"))
     lines = [line.split()[0] for file in files for line in read_lines(file) if line.strip()]
-    return list(dict.fromkeys(lines)) or sorted(path.stem for path in (place / _OBJECTS).glob("*.png"))
+    return list(dict.fromkeys(lines)) or _masks_below(place / _OBJECTS)
+
+
+def _masks_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.png"))
 
 
 def _image(place: Path, name: str, classes: dict[int, str], options: ReadOptions) -> LabelledImage:
     file = place / _OBJECTS / f"{name}.png"
+    if options.within and find_file(f"{name}.png", [place / _OBJECTS], within=True) is None:
+        raise DatasetError(f"{_OBJECTS}/{name}.png does not exist; ImageSets/Segmentation lists {name}")
     if not file.is_file():
         raise DatasetError(f"{file} does not exist; ImageSets/Segmentation lists {name}")
     folders = [*options.images, place / "JPEGImages"]
-    picture = next((p for s in _SUFFIXES if (p := find_file(name + s, folders)) is not None), None)
+    picture = next(
+        (p for s in _SUFFIXES if (p := find_file(name + s, folders, within=options.within)) is not None), None
+    )
     facts = picture_facts(picture) if picture else None
     numbers = upright_on(palette_labels(file), file, facts)
     facts = facts or PictureFacts((numbers.shape[0], numbers.shape[1]), own_orientation(file))

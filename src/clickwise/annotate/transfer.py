@@ -1,0 +1,185 @@
+"""Labels of a project as one file to send, and a file that was sent as labels of a project. Everything here blocks.
+
+What comes in was made by anybody: zips are looked through before they are unpacked, names in labels lead nowhere but to
+pictures of the project.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from clickwise.annotate.bundle import is_bundle, write_bundle
+from clickwise.annotate.document import ImageEntry
+from clickwise.annotate.importing import import_labels
+from clickwise.annotate.labels import PROJECT
+from clickwise.annotate.pictures import SUFFIXES
+from clickwise.annotate.restoring import merge_bundle
+from clickwise.annotate.store import ProjectStore
+from clickwise.annotate.zip_files import SafeZip, add_file, is_zip
+from clickwise.errors import ClickwiseError, InputError, MissingExtraError, ProjectError
+from clickwise.formats.options import Holes, ReadOptions, WriteOptions
+from clickwise.formats.registry import AUTO, FORMATS, find_format, read_labels, write_labels
+
+_UNPACKED_TIMES = 20
+"""Label files pack well: an upload may take so many times its limit unpacked."""
+_MOST_LETTERS = 80
+_JUNK = ("__MACOSX/", ".DS_Store")
+"""What some systems put into every zip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file that was made. name: for the user's disk. notes: what the format has no place for."""
+
+    path: Path
+    name: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a file brought. images: pictures that it has labels of; objects: new ones."""
+
+    images: int
+    objects: int
+    notes: tuple[str, ...]
+
+
+def labels_file(
+    store: ProjectStore,
+    form: str,
+    folder: Path,
+    *,
+    finished_only: bool = False,
+    holes: Holes | None = None,
+    pictures: bool = False,
+) -> Sent:
+    """Write a project's labels into ``folder`` as one file: that of the format, or a zip of its folder.
+
+    form: a label format, or "project". pictures: put them in as well, where the format has a place for them.
+    Raises OptionError for an unknown format, OutputError when it cannot hold something, with the formats that can.
+    """
+    name = _file_name(store.project().name)
+    if form == PROJECT.name:
+        done = write_bundle(store, folder / "project.zip", pictures=pictures)
+        return Sent(folder / "project.zip", f"{name}.zip", done.notes)
+    found = find_format(form)
+    labels = store.labels(finished_only=finished_only)
+    if not labels.images:
+        raise ProjectError(f"no picture is {'finished' if finished_only else 'there'} yet; there is nothing to write")
+    options = WriteOptions(holes, pictures)
+    if found.target == "file":
+        notes = write_labels(labels, folder / "labels.json", form, options)
+        return Sent(folder / "labels.json", f"{name}-{form}.json", notes)
+    notes = write_labels(labels, folder / "labels", form, options)
+    with zipfile.ZipFile(folder / "labels.zip", "w") as archive:
+        for path in sorted(path for path in (folder / "labels").rglob("*") if path.is_file()):
+            with path.open("rb") as file:
+                packed = path.suffix.lower() not in SUFFIXES
+                add_file(archive, path.relative_to(folder / "labels").as_posix(), file, packed=packed)
+    return Sent(folder / "labels.zip", f"{name}-{form}.zip", notes)
+
+
+def take_labels(
+    store: ProjectStore,
+    file: Path,
+    name: str,
+    *,
+    most_bytes: int,
+    form: str = AUTO,
+    author: str = "",
+    folder: Path | None = None,
+) -> Received:
+    """Add the labels of a file that was sent to the pictures of the project; one step of undo for each picture.
+
+    file: where it lies now; name: what its sender calls it; folder: where pictures of a project go. It may be a single
+    file of labels, a mask as a picture, a zip of a folder of labels, or a zipped project, whose new pictures come too.
+    most_bytes: of the upload that is allowed.
+    Raises a ClickwiseError saying what is wrong; then nothing is stored.
+    """
+    if form == PROJECT.name or (form == AUTO and is_bundle(file)):
+        done = merge_bundle(file, store, folder=folder, name=name, most_bytes=_UNPACKED_TIMES * most_bytes)
+        notes = [f"{done.known} pictures had all of it already"] if done.known else []
+        notes += [f"{one} came without its file" for one in done.without_file]
+        return Received(done.images, done.objects, tuple(notes))
+    told: list[str] = []
+    with TemporaryDirectory(prefix="clickwise-") as scratch:
+        unpacked = Path(scratch, "labels")
+        with _spoken_of_as(name, unpacked):
+            place = _unpacked(file, name, form, unpacked, most_bytes)
+            _show_pictures(store.images(), Path(scratch, "pictures"))
+            labels = read_labels(place, form, ReadOptions((Path(scratch, "pictures"),), told.append, within=True))
+            if not labels.images:
+                raise InputError(f"{name} lists no picture; there is nothing to import")
+    done_labels = import_labels(store, labels, author=author)
+    if not done_labels.images:
+        raise ProjectError(
+            f"{name} has labels of {labels.images[0].file_name} and no picture of this project; add the pictures first"
+        )
+    told = [note.replace(f"{unpacked}{os.sep}", "") for note in told]
+    return Received(done_labels.images, done_labels.objects, (*told, *done_labels.notes))
+
+
+def _unpacked(file: Path, name: str, form: str, folder: Path, most_bytes: int) -> Path:
+    """The file or folder with labels, below ``folder``."""
+    if is_zip(file):
+        with SafeZip.opened(file, name=name, most_bytes=_UNPACKED_TIMES * most_bytes) as archive:
+            wanted = [one for one in archive.names if not one.startswith(_JUNK[0]) and not one.endswith(_JUNK[1])]
+            if not wanted:
+                raise InputError(f"{name} is an empty zip; expected one of a folder with labels")
+            for one in wanted:
+                archive.take(one, folder / one)
+        return _inner(folder, form)
+    base = Path(name.replace("\\", "/")).name
+    is_mask = Path(base).suffix.lower() in SUFFIXES
+    place = folder / "masks" / base if is_mask else folder / (base or "labels.json")
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(file, place)
+    return folder if is_mask else place  # one mask is a folder of masks that holds one
+
+
+def _inner(folder: Path, form: str) -> Path:
+    """What was zipped: the content of a folder, the folder as a whole, or a single file."""
+    inside = list(folder.iterdir())
+    if len(inside) != 1:
+        return folder
+    if inside[0].is_file():
+        return inside[0]
+    formats = FORMATS if form == AUTO else (find_format(form),)
+    return folder if any(one.recognises(folder) for one in formats) else _inner(inside[0], form)
+
+
+def _show_pictures(entries: Sequence[ImageEntry], folder: Path) -> None:
+    """Make a folder in which every picture of the project lies under its name, for formats that look for them."""
+    folder.mkdir()
+    for entry in entries:
+        if not entry.trouble:
+            place = folder / entry.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # a disk without links: YOLO then says that it has no pictures
+                place.symlink_to(entry.path)
+
+
+@contextmanager
+def _spoken_of_as(name: str, folder: Path) -> Iterator[None]:
+    """Errors that name a place on this machine's disk name the file as its sender calls it."""
+    try:
+        yield
+    except ClickwiseError as error:
+        text = str(error).replace(f"{folder}{os.sep}", f"{name}: ").replace(str(folder), name)
+        if isinstance(error, MissingExtraError) or text == str(error):
+            raise
+        raise type(error)(text) from error
+
+
+def _file_name(project: str) -> str:
+    """A project's name as the beginning of a file's name."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in project).strip("-")
+    return kept[:_MOST_LETTERS] or "labels"
