@@ -81,3 +81,13 @@ test("what is out of sight costs nothing and draws nothing", () => {
   assert.equal(coverage({ x: 0, y: 0, zoom: 1, left: 10, top: 10, width: 5, height: 5 }, full, 0), null);
   assert.equal(coverage({ x: 0, y: 0, zoom: 1, left: 0, top: 0, width: 5, height: 5 }, EMPTY, 0), null);
 });
+
+test("the selected object's white rim lies outside its contour", () => {
+  const square = applyPatch(EMPTY, patchOf(Array.from({ length: 9 }, () => new Array(9).fill(1)), [0, 0, 9, 9]));
+  const frame = { x: 0, y: 0, zoom: 1, left: 0, top: 0, width: 9, height: 9 };
+  const bytes = rasterise(frame, [{ mask: square, colour: [9, 9, 9], opacity: 0.2, contour: 1, rim: 1 }]);
+  const red = [0, 1, 2].map((x) => bytes[(4 * 9 + x) * 4]);
+  const alpha = [0, 1, 2].map((x) => bytes[(4 * 9 + x) * 4 + 3]);
+  assert.deepEqual(red, [255, 9, 9]);
+  assert.deepEqual(alpha, [230, 255, 51]);
+});

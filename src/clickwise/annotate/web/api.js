@@ -31,15 +31,24 @@ export class Api {
    * @returns {Promise<Response>}
    */
   async fetch(path, options = {}) {
+    const headers = { ...options.headers, Authorization: `Bearer ${this.token()}` };
+    const response = await fetch(`api/${path}`, { ...options, headers }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Failure("offline", "The server does not answer. Is clickwise annotate still running?");
+    });
+    if (!response.ok) throw await failureOf(response);
+    return response;
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} request
+   * @returns {Promise<T>}
+   */
+  async counted(request) {
     this.running++;
     try {
-      const headers = { ...options.headers, Authorization: `Bearer ${this.token()}` };
-      const response = await fetch(`api/${path}`, { ...options, headers }).catch((error) => {
-        if (error.name === "AbortError") throw error;
-        throw new Failure("offline", "The server does not answer. Is clickwise annotate still running?");
-      });
-      if (!response.ok) throw await failureOf(response);
-      return response;
+      return await request();
     } finally {
       this.running--;
     }
@@ -50,8 +59,8 @@ export class Api {
    * @param {RequestInit} [options]
    * @returns {Promise<any>}
    */
-  async json(path, options) {
-    return (await this.fetch(path, options)).json();
+  json(path, options) {
+    return this.counted(async () => (await this.fetch(path, options)).json());
   }
 
   /** @returns {Promise<Project>} */
@@ -90,8 +99,8 @@ export class Api {
    * @param {AbortSignal} [signal]
    * @returns {Promise<Blob>}
    */
-  async blob(path, signal) {
-    return (await this.fetch(path, { signal: signal ?? null })).blob();
+  blob(path, signal) {
+    return this.counted(async () => (await this.fetch(path, { signal: signal ?? null })).blob());
   }
 
   /**

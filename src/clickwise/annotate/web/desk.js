@@ -17,6 +17,8 @@
  */
 import { colourOf, inOrder, offered } from "./core/state.js";
 
+const GREY = /** @type {Colour} */ ([128, 128, 128]);
+
 export class Desk {
   /** @param {Settings} settings */
   constructor(settings) {
@@ -114,12 +116,14 @@ export class Desk {
    * @returns {Colour}
    */
   colour(item) {
-    return colourOf(item, this.classes, this.settings.colourBy);
+    const { colourBy } = this.settings;
+    const by = colourBy === "auto" ? (offered(this.classes).length > 1 ? "class" : "object") : colourBy;
+    return colourOf(item, this.classes, by);
   }
 
   /** Colour of what the next click or stroke makes. @returns {Colour} */
   get penColour() {
     const active = this.active;
-    return active ? this.colour(active) : this.nextClass?.colour ?? [128, 128, 128];
+    return active ? this.colour(active) : this.nextClass?.colour ?? GREY;
   }
 }

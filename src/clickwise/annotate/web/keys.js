@@ -20,7 +20,14 @@ const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowR
 export function listen(app, pointers, commands) {
   const stage = app.stage.element;
   let leaving = false; // after Escape, Tab leaves the picture
-  stage.addEventListener("pointerdown", () => (leaving = false));
+  // The frame shows that the picture has the keyboard; whoever uses the mouse need not see it.
+  stage.addEventListener("pointerdown", () => {
+    leaving = false;
+    stage.dataset.keys = "off";
+  });
+  document.addEventListener("keyup", (event) => {
+    if (event.key === "Tab" || event.key === "F6" || event.key in ARROWS) stage.dataset.keys = "on";
+  });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], .menu")) return;
     const onPicture = event.target === stage || event.target === document.body;

@@ -47,6 +47,8 @@ function layersOf(stage) {
         opacity: settings.opacity * (selected || !chosen.size ? 1 : BEHIND),
         contour: settings.contour && Math.max(1, Math.round((selected ? settings.contour : 1) * stage.ratio)),
         contourOpacity: selected || !chosen.size ? 1 : 0.85,
+        // A white line shows the selected one on dark and on bright pictures alike.
+        rim: selected && settings.contour ? Math.max(1, Math.round(stage.ratio)) : 0,
       };
     });
 }

@@ -20,8 +20,11 @@
  * @property {number} opacity  of the fill, 0 to 1
  * @property {number} contour  width in device pixels, 0 for none
  * @property {number} [contourOpacity]
+ * @property {number} [rim]  width of a white line outside the contour, for what is selected, in device pixels
  */
 import { boxOf, rowOf } from "./runs.js";
+
+const RIM_OPACITY = 0.9;
 
 /**
  * First device pixel whose centre lies at or right of picture edge `edge`.
@@ -54,10 +57,12 @@ export function rasterise(frame, layers, into) {
  */
 function drawLayer(frame, layer, out) {
   const edge = Math.max(0, Math.round(layer.contour));
-  const part = coverage(frame, layer.mask, edge);
+  const rim = Math.max(0, Math.round(layer.rim ?? 0));
+  const part = coverage(frame, layer.mask, edge + rim);
   if (!part) return;
   const { cells, x0, y0, width, height } = part;
-  const inner = edge ? eroded(cells, width, height, edge) : cells;
+  const within = rim ? eroded(cells, width, height, rim) : cells;
+  const inner = edge ? eroded(within, width, height, edge) : within;
   const [red, green, blue] = layer.colour;
   const line = layer.contourOpacity ?? 1;
   const fromX = Math.max(0, frame.left - x0);
@@ -67,7 +72,9 @@ function drawLayer(frame, layer, out) {
   for (let row = fromY; row < toY; row++) {
     let place = ((y0 + row - frame.top) * frame.width + x0 + fromX - frame.left) * 4;
     for (let cell = row * width + fromX; cell < row * width + toX; cell++, place += 4) {
-      if (cells[cell]) blend(out, place, red, green, blue, inner[cell] ? layer.opacity : line);
+      if (!cells[cell]) continue;
+      if (!within[cell]) blend(out, place, 255, 255, 255, RIM_OPACITY);
+      else blend(out, place, red, green, blue, inner[cell] ? layer.opacity : line);
     }
   }
 }

@@ -10,7 +10,7 @@
  * @property {number} contour  CSS pixels: 0, 1 or 2
  * @property {number} brush  radius in picture pixels
  * @property {boolean} cutOthers  "do not overlap others"
- * @property {"class"|"object"} colourBy
+ * @property {"auto"|"class"|"object"} colourBy  auto: by object while there is one class only
  * @property {"zoom"|"pan"} wheel
  * @property {string} model  "" for the project's default
  * @property {boolean} picturesShown
@@ -29,7 +29,7 @@ export const USUAL = {
   contour: 2,
   brush: 12,
   cutOthers: false,
-  colourBy: "class",
+  colourBy: "auto",
   wheel: "zoom",
   model: "",
   picturesShown: true,

@@ -30,7 +30,7 @@ export function bar(app, commands, key) {
   const undo = act("undo", "Undo", "undo");
   const redo = act("redo", "Redo", "redo");
   const sign = h("span", { class: "unseen" });
-  const finish = h("button", { type: "button", class: "button primary", onclick: () => commands["finish.next"]?.() }, icon("check"), h("span", null, "Finish"));
+  const finish = h("button", { type: "button", class: "button primary", onclick: () => commands["finish.next"]?.() }, icon("check"), h("span", null, "Finish, next"));
   const finished = iconButton("check", "Finished", () => commands["finish.toggle"]?.());
   const pictures = iconButton("pictures", "Pictures", () => side("picturesShown"), "wide");
   const objects = iconButton("objects", "Objects", () => side("objectsShown"), "wide");

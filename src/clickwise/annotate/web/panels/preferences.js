@@ -27,7 +27,7 @@ export function openSettings(app) {
         settings.theme = /** @type {typeof settings.theme} */ (value);
         change();
       })),
-      line("Mask colours", choice(settings.colourBy, [["class", "By class"], ["object", "One for each object"]], (value) => {
+      line("Mask colours", choice(settings.colourBy, [["auto", "By class, if there are several"], ["class", "By class"], ["object", "One for each object"]], (value) => {
         settings.colourBy = /** @type {typeof settings.colourBy} */ (value);
         change();
       })),
