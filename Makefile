@@ -8,13 +8,13 @@ ifneq ($(strip $(CLICKWISE_DATA)),)
 export CLICKWISE_DATA
 endif
 
-.PHONY: help demo test soak check clean
+.PHONY: help demo test soak check check-page clean
 
 help:
 	@echo "make demo    segment the bundled photo and look at the mask"
 	@echo "make test    the whole test suite, offline, on a CPU"
 	@echo "make soak    the long counts"
-	@echo "make check   ruff, mypy, import directions"
+	@echo "make check   ruff, mypy, import directions, types of the page"
 	@echo "make clean   remove .venv and what the checks left"
 
 demo: $(VENV)/.installed-demo
@@ -31,9 +31,18 @@ check: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy --strict src
 	$(RUN) -m pytest tests/test_imports.py
+	@$(MAKE) --no-print-directory check-page
+
+# Types of the annotator's page. Development only: without node this is passed over, and says so.
+check-page:
+	@if command -v npm >/dev/null && { [ -d node_modules/typescript ] || npm ci --silent --no-audit --no-fund; }; then \
+		npm run --silent check; \
+	else \
+		echo "note: types of the page are not checked: npm or its package typescript is not to be had here"; \
+	fi
 
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed-demo: pyproject.toml constraints.txt tools/install.py
 	$(PYTHON) tools/install.py $(VENV)
