@@ -16,6 +16,7 @@
     ├── ProjectError             an annotation project: damaged, newer, an action that does not fit
     │   ├── ConflictError        somebody else changed the same thing meanwhile
     │   └── LockedError          an object that is protected from changes
+    ├── ServerError              a server of clickwise: not reached, too busy, a wrong token
     ├── OutputError              a result that cannot be written
     └── MissingExtraError        an optional dependency that is not installed
 
@@ -86,6 +87,10 @@ class ConflictError(ProjectError):
 
 class LockedError(ProjectError):
     """An object that is protected from changes; nothing was stored."""
+
+
+class ServerError(ClickwiseError):
+    """A server of clickwise cannot be reached, is too busy, or does not let us in."""
 
 
 class OutputError(ClickwiseError):
