@@ -92,10 +92,29 @@ def test_table_json_and_pictures(data, capsys, tmp_path) -> None:
         assert result["protocol"]["n_clicks"] == 4
     assert sorted(p.name for p in Path("pictures").iterdir()) == sorted(
         ["evaluation.txt", "iou_GrabCut.png", "iou_DAVIS.png", "iou_plain-pictures.png"]
-        + [f"worst_{d}_opencv-grabcut.png" for d in ("GrabCut", "DAVIS", "plain-pictures")]
+        + [f"worst_{d}_opencv-grabcut.{end}" for d in ("GrabCut", "DAVIS", "plain-pictures") for end in ("png", "csv")]
     )
     assert Path("pictures/evaluation.txt").read_text("utf-8") == out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pictures", "r.json", "root"]
+
+
+def test_curves_of_several_files_share_a_picture(data, capsys) -> None:
+    """Each file is a line of its own, under its own name; ``--worst 0`` leaves the sheets out."""
+    import torch
+
+    from clickwise.models.registry import build_model
+    from clickwise.weights.checkpoint import save_checkpoint
+
+    for name in ("first", "second"):
+        torch.manual_seed(len(name))
+        save_checkpoint(build_model("clickwise-s"), f"{name}.safetensors")
+    words = ["opencv-grabcut", "first.safetensors", "second.safetensors", "--datasets", "GrabCut"]
+    code, out, err = ask(
+        capsys, *words, "--data-root", str(data), "--n-clicks", "2", "--plots", "p", "--worst", "0", "--device", "cpu"
+    )
+    assert (code, err) == (0, "")
+    assert out.startswith("Eval results for models: opencv-grabcut, first, second")
+    assert sorted(p.name for p in Path("p").iterdir()) == ["evaluation.txt", "iou_GrabCut.png"]
 
 
 def test_the_command_it_names_leads_there_again(data, capsys) -> None:

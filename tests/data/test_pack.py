@@ -115,6 +115,19 @@ def test_held_out_objects_by_name(tmp_path: Path) -> None:
     assert set(areas.values()) == {204}, "the other object has a single pixel"
     assert all(len(data.load(i).objects) == 1 for i in range(len(data)))
     assert len(open_dataset("HeldOut", tmp_path, options={"pictures": 2})) == 2
+    every = open_dataset("HeldOut:all", tmp_path, options={"smallest_area": 1})
+    assert every.name == "HeldOut:all"
+    counts = {name: sum(i.startswith(f"{name}#") for i in every.sample_ids) for name in held_out}
+    assert counts.pop(held_out[0]) == 1
+    assert set(counts.values()) == {2}
+    assert len(set(every.sample_ids)) == len(every)
+    for i in range(len(every)):
+        sample = every.load(i)
+        assert (sample.sample_id, len(sample.objects)) == (every.sample_ids[i], 1)
+        assert sample.object_mask(0).any()
+    assert len(open_dataset("HeldOut:all", tmp_path)) == len(held_out), "the other object is too small"
+    with pytest.raises(DatasetError, match="no split 'most'; it has: one, all"):
+        open_dataset("HeldOut:most", tmp_path)
     with pytest.raises(DatasetError, match="has no folder HeldOut/ or train/"):
         open_dataset("HeldOut", tmp_path / "train")
 

@@ -6,16 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from memory_data import MemoryDataset, SmallModel, make_dataset
 from PIL import Image
 from test_evaluation_result import make_result
 
-from clickwise import Predictor, evaluate
-from clickwise.errors import MissingExtraError, OutputError
-from clickwise.evaluation.plots import file_name, need_matplotlib, plot_curves, plot_worst, worst_objects
+from clickwise.errors import MissingExtraError
+from clickwise.evaluation.plots import file_name, need_matplotlib, plot_curves
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.report import Table, short_names, table
-from clickwise.imaging import overlay
 
 FIELD = """\
 Eval results for model: m
@@ -84,12 +81,6 @@ def test_long_runs_show_hours() -> None:
     assert "| 2:03:04 |" in table([replace(ran(make_result()), elapsed_seconds=7384.9)])
 
 
-def test_worst_objects() -> None:
-    result = make_result([[0.5, 0.9, 0.9, 0.9], [0.7, 0.7, 0.7, 0.7], [1.0], [0.9, 0.1, 0.1, 0.1]])
-    assert worst_objects(result) == [3, 1, 0, 2]
-    assert worst_objects(result, 2) == [3, 1]
-
-
 def test_curves(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     results = [make_result(model=m, dataset=d) for m in ("$a_b^c", "мяч") for d in ("x/y", "z")]
@@ -106,32 +97,3 @@ def test_without_matplotlib(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r'pip install "clickwise\[plots\]"'):
         need_matplotlib()
-
-
-def test_contact_sheet(tmp_path) -> None:
-    data, protocol = make_dataset(2), EvaluationProtocol(n_clicks=3)
-    result = evaluate(SmallModel(), data, protocol=protocol)
-    predictor = Predictor(SmallModel(), chain="published")
-    path = plot_worst(result, data, predictor, tmp_path, label="мяч 1", count=3)
-    assert path.name == "worst_memory_мяч-1.png"
-    with Image.open(path) as image:
-        sheet = np.asarray(image)
-    row = 18 + 246
-    assert sheet.shape == (3 * row, 3 * 366, 3)
-    worst = result.objects[worst_objects(result)[0]]
-    sample = data.samples[list(data.sample_ids).index(worst.sample_id)]
-    predictor.set_image(sample.image)
-    for click in worst.clicks:
-        mask = predictor.click(click.x, click.y, click.is_positive).mask
-    shown = overlay(sample.image, mask, worst.clicks, alpha=0.5, radius=1)
-    tile = sheet[18 : 18 + 240, 366 : 366 + 336]  # 40 x 56 enlarged six times
-    assert np.array_equal(tile[3::6, 3::6], shown)
-    truth = sheet[18 : 18 + 240, 732 : 732 + 336, 0][3::6, 3::6]
-    assert np.array_equal(truth == 255, sample.object_mask(worst.object_id))
-    assert np.array_equal(truth == 128, sample.ignore_mask())
-
-
-def test_folder_that_cannot_be_made(tmp_path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot make the folder"):
-        plot_worst(make_result(), MemoryDataset([]), None, tmp_path / "file" / "x")  # type: ignore[arg-type]

@@ -12,10 +12,10 @@ from test_evaluation_result import make_result
 
 from clickwise import Predictor, evaluate
 from clickwise.errors import DatasetError
-from clickwise.evaluation.plots import plot_worst
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.report import table
 from clickwise.evaluation.result import ObjectResult, mean_curve, read_results
+from clickwise.evaluation.worst import write_worst
 from clickwise.metrics import boundary_iou, surface_distance
 from clickwise.models.registry import build_model
 
@@ -112,8 +112,9 @@ def test_clicks_start_from_the_masks_of_the_data_set(tmp_path) -> None:
     assert first.clicks != plain.objects[0].clicks
     assert tuple(second) == plain.objects[2:]
     assert "start from masks, 2 with" in result.table()
-    sheet = plot_worst(result, WithStarts(samples), Predictor(SmallModel(), chain="published"), tmp_path)
-    assert sheet.is_file()
+    units = [(index, number) for index in range(2) for number in range(2)]
+    worst = write_worst(result, WithStarts(samples), units, Predictor(SmallModel(), chain="published"), tmp_path)
+    assert worst.sheet.is_file()
 
 
 def test_iglr_corrects_a_mask_piece_by_piece() -> None:

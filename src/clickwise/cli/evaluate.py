@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from clickwise.cli.options import DeviceOption
+from clickwise.cli.options import DeviceOption, check_outputs, command_line
 
 
 def evaluate(
@@ -68,6 +65,7 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write curves, worst objects and the table there.")
     ] = None,
+    worst: Annotated[int, typer.Option(help="With --plots: so many of the worst objects of each row.")] = 8,
 ) -> None:
     """Measure how many clicks models need on data sets (NoC, NoF, IoU by clicks)."""
     given = dict(locals())
@@ -103,7 +101,9 @@ def evaluate(
     )
     if processes < 1:
         raise OptionError(f"--processes is {processes}; expected at least 1")
-    _check_outputs(json_file, plots)
+    if worst < 0:
+        raise OptionError(f"--worst is {worst}; expected a number of objects, 0 for no sheet")
+    check_outputs(json_file, plots)
     machine = read_config(config)
     tasks = planned(
         [machine.checkpoint(name) for name in models],
@@ -112,46 +112,13 @@ def evaluate(
         architecture=architecture,
         device=device_of_rank(str(resolve_device(device))),
     )
-    command = _command(given)
+    command = command_line("evaluate", evaluate, given)
     with joined_ranks() as ranks:
         say, pictures = (typer.echo, plots) if ranks.is_first else (_nobody, None)
-        results = run_all(tasks, command, say=say, processes=processes, ranks=ranks, plots=pictures)
+        results = run_all(tasks, command, say=say, processes=processes, ranks=ranks, plots=pictures, worst=worst)
         if json_file is not None and ranks.is_first:
             write_results(json_file, results, command)
 
 
 def _nobody(_text: str) -> None:
     """What another process than the first says."""
-
-
-def _check_outputs(json_file: Path | None, plots: Path | None) -> None:
-    """Refuse, before the long work, what could not be written after it."""
-    from clickwise.errors import OutputError
-    from clickwise.evaluation.plots import make_folder, need_matplotlib
-
-    if json_file is not None:
-        folder = json_file.resolve().parent
-        if json_file.is_dir():
-            raise OutputError(f"cannot write {json_file}: it is a folder; give a file name")
-        if not folder.is_dir():
-            raise OutputError(f"cannot write {json_file}: the folder {folder} does not exist; create it first")
-        if not os.access(folder, os.W_OK):
-            raise OutputError(f"cannot write {json_file}: no permission to write to {folder}")
-    if plots is not None:
-        need_matplotlib()
-        make_folder(plots)
-
-
-def _command(given: dict[str, Any]) -> str:
-    """The command line that leads to the same numbers: arguments, and options that were not left at their default."""
-    words = ["clickwise", "evaluate", *given["models"], "--datasets", given["datasets"]]
-    for name, parameter in inspect.signature(evaluate).parameters.items():
-        value = given[name]
-        if name in ("models", "datasets") or value == parameter.default:
-            continue
-        flag = "json" if name == "json_file" else name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return shlex.join(words)

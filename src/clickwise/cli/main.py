@@ -27,6 +27,7 @@ COMMANDS = {
     "segment": "A mask of the object you click on.",
     "annotate": "The annotator in the browser.",
     "evaluate": "NoC tables: how many clicks a model needs on a data set.",
+    "robustness": "What hard conditions cost a model, and which objects go worst.",
     "train": "Train a model from a recipe.",
     "data": "Data sets on this machine: build, check, pack and look at them.",
     "export-labels": "Labels of any readable format into another: COCO, LabelMe, YOLO, VOC, PNG masks.",

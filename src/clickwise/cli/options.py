@@ -1,10 +1,13 @@
-"""Options that several commands share, and the parsing of places on a picture. Imports nothing heavy."""
+"""What several commands share: options, places on a picture, checks of outputs. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import inspect
 import os
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,3 +55,36 @@ def same_file(a: Path, b: Path) -> bool:
     except OSError:
         pass
     return os.path.realpath(a) == os.path.realpath(b)
+
+
+def check_outputs(json_file: Path | None, plots: Path | None) -> None:
+    """Refuse, before the long work, what could not be written after it."""
+    from clickwise.errors import OutputError
+    from clickwise.evaluation.plots import make_folder, need_matplotlib
+
+    if json_file is not None:
+        folder = json_file.resolve().parent
+        if json_file.is_dir():
+            raise OutputError(f"cannot write {json_file}: it is a folder; give a file name")
+        if not folder.is_dir():
+            raise OutputError(f"cannot write {json_file}: the folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"cannot write {json_file}: no permission to write to {folder}")
+    if plots is not None:
+        need_matplotlib()
+        make_folder(plots)
+
+
+def command_line(name: str, function: Callable[..., None], given: Mapping[str, Any]) -> str:
+    """The command line that leads to the same numbers: arguments, and options that were not left at their default."""
+    words = ["clickwise", name, *given["models"], "--datasets", given["datasets"]]
+    for option, parameter in inspect.signature(function).parameters.items():
+        value = given[option]
+        if option in ("models", "datasets") or value == parameter.default:
+            continue
+        flag = "json" if option == "json_file" else option.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return shlex.join(words)

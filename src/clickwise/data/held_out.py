@@ -1,4 +1,4 @@
-"""Training pictures kept for validation, and one object of each as a data set. Benchmark sets are never touched."""
+"""Training pictures kept for validation, and objects of them as a data set. Benchmark sets are never touched."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ class HeldOutOf:
 
     everything: choose among all samples, for sets of which nothing is trained on.
 
-    pictures: so many of all sets together, or as many as there are; they and their objects are decided by checksums of
-    the names, so the choice is the same on every machine. Only objects without a parent count, and only those of at
-    least ``smallest_area`` pixels.
+    pictures: so many of all sets together, or as many as there are (None: all); they and their objects are decided by
+    checksums of the names, so the choice is the same on every machine. Only objects without a parent count, and only
+    those of at least ``smallest_area`` pixels.
+
+    every_object: all these objects of each picture, one sample for each, called ``PICTURE#NUMBER``.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class HeldOutOf:
         datasets: Sequence[Dataset],
         name: str,
         *,
-        pictures: int,
+        pictures: int | None,
         smallest_area: int = 100,
         everything: bool = False,
+        every_object: bool = False,
     ) -> None:
         self.name = name
         places = [
@@ -53,14 +56,20 @@ class HeldOutOf:
         ]
         places.sort(key=lambda place: _checksum(place[0].sample_ids[place[1]][::-1]))
         self.chosen: list[tuple[Dataset, int, int]] = []
+        self.every_object, found = every_object, 0
         for dataset, index in places:
-            if len(self.chosen) == pictures:
+            if found == pictures:
                 break
             sample = dataset.load(index)
             large = [i for i in sample.root_ids if sample.object_mask(i).sum() >= smallest_area]
             if large:
-                self.chosen.append((dataset, index, large[_checksum(sample.sample_id) % len(large)]))
-        self.sample_ids: Sequence[str] = [dataset.sample_ids[index] for dataset, index, _ in self.chosen]
+                chosen = large if every_object else [large[_checksum(sample.sample_id) % len(large)]]
+                self.chosen += [(dataset, index, number) for number in chosen]
+                found += 1
+        self.sample_ids: Sequence[str] = [
+            f"{dataset.sample_ids[index]}#{number}" if every_object else dataset.sample_ids[index]
+            for dataset, index, number in self.chosen
+        ]
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -70,7 +79,8 @@ class HeldOutOf:
         dataset, number, object_id = self.chosen[index]
         sample = dataset.load(number)
         ref = sample.objects[object_id]
-        return replace(sample, objects=(replace(ref, parent=None, children=()),))
+        name = self.sample_ids[index] if self.every_object else sample.sample_id
+        return replace(sample, sample_id=name, objects=(replace(ref, parent=None, children=()),))
 
 
 def _checksum(name: str) -> int:

@@ -13,12 +13,13 @@ import torch
 from clickwise.data.datasets.registry import open_dataset
 from clickwise.data.sample import Dataset
 from clickwise.errors import OptionError
-from clickwise.evaluation.plots import plot_curves, plot_worst
+from clickwise.evaluation.plots import plot_curves
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.ranks import Ranks
 from clickwise.evaluation.report import Table, remainder
 from clickwise.evaluation.result import EvaluationResult
 from clickwise.evaluation.runner import Job, Unit, checked_units, run
+from clickwise.evaluation.worst import WORST_SHOWN, write_worst
 from clickwise.imaging import write_text
 from clickwise.inference.factory import WITHOUT_LEARNING, open_model
 from clickwise.inference.predictor import Predictor
@@ -62,7 +63,7 @@ def planned(
     for model in dict.fromkeys(models):
         own = None if model in WITHOUT_LEARNING else architecture
         rows = [Task(Job(model, data, protocol, own, device), units) for data, units in datasets]
-        for predictor in _predictors(rows):
+        for predictor in predictors(rows):
             _try_out(predictor)
         tasks += rows
     return tasks
@@ -74,7 +75,7 @@ def _try_out(predictor: Predictor) -> None:
     predictor.click(_TRIAL_SIDE // 2, _TRIAL_SIDE // 2)
 
 
-def _predictors(rows: Sequence[Task]) -> list[Predictor]:
+def predictors(rows: Sequence[Task]) -> list[Predictor]:
     """Predictors of tasks of one model, which is loaded once."""
     first = rows[0].job
     opened = open_model(first.model, architecture=first.architecture, device=first.device)
@@ -89,11 +90,12 @@ def run_all(
     processes: int = 1,
     ranks: Ranks | None = None,
     plots: Path | None = None,
+    worst: int = WORST_SHOWN,
 ) -> list[EvaluationResult]:
     """Evaluate all tasks, saying each row of the table as soon as it is known; ``command`` leads here again.
 
     ranks: processes that run already and all call this; see `clickwise.evaluation.runner.run`.
-    plots: a folder for the curves, the worst objects of each row, and the table with its protocol.
+    plots: a folder for the curves, so many of the ``worst`` objects of each row, and the table with its protocol.
     """
     printed: list[str] = []
 
@@ -106,13 +108,14 @@ def run_all(
     results: list[EvaluationResult] = []
     for model in dict.fromkeys(str(t.job.model) for t in tasks):
         rows = [t for t in tasks if t.job.model == model]
-        for task, predictor in zip(rows, _predictors(rows), strict=True):
+        for task, predictor in zip(rows, predictors(rows), strict=True):
             watched = ranks is None or ranks.is_first
             result = run(task.job, predictor, task.units, processes=processes, ranks=ranks, progress=watched)
             results.append(result)
             tell(table.row(result))
-            if plots is not None:
-                plot_worst(result, task.job.dataset, predictor, plots, label=table.label_of(model))
+            if plots is not None and worst:
+                label = table.label_of(model)
+                write_worst(result, task.job.dataset, task.units, predictor, plots, label=label, count=worst)
     tell("")
     tell(remainder(table, results))
     tell(f"Again: {command}")

@@ -98,15 +98,18 @@ def run(
     processes: int = 1,
     ranks: Ranks | None = None,
     progress: bool = False,
+    title: str = "",
 ) -> EvaluationResult:
     """Evaluate checked units. ``predictor`` is the job's; with several processes each makes its own.
 
     ranks: processes that run already and all call this; they share the objects, and all get the whole result.
+    title: of the progress bar.
     """
     found: dict[int, tuple[ObjectResult, float]] = {}
     started = time.perf_counter()
     processes = min(processes, len(units))
-    with Progress(f"{model_label(job.model)} on {job.dataset.name}", len(units), shown=progress) as bar:
+    title = title or f"{model_label(job.model)} on {job.dataset.name}"
+    with Progress(title, len(units), shown=progress) as bar:
 
         def report(place: int, result: ObjectResult, seconds: float) -> None:
             found[place] = (result, seconds)

@@ -52,9 +52,14 @@ def overlay(
         result[band][inside] = np.rint(blend).astype(np.uint8)
     if radius > 0:
         for click in clicks:
-            draw_disc(result, click.x, click.y, radius + max(1, radius // 4), _RIM_COLOUR)
-            draw_disc(result, click.x, click.y, radius, _POSITIVE_COLOUR if click.is_positive else _NEGATIVE_COLOUR)
+            draw_click(result, click.x, click.y, radius, is_positive=click.is_positive)
     return result
+
+
+def draw_click(rgb: ImageArray, x: float, y: float, radius: int, *, is_positive: bool) -> None:
+    """Paint a click into ``rgb`` in place: a green or red disc with a white rim."""
+    draw_disc(rgb, x, y, radius + max(1, radius // 4), _RIM_COLOUR)
+    draw_disc(rgb, x, y, radius, _POSITIVE_COLOUR if is_positive else _NEGATIVE_COLOUR)
 
 
 def draw_disc(rgb: ImageArray, x: float, y: float, radius: float, colour: tuple[int, int, int]) -> None:

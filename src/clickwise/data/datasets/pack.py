@@ -26,6 +26,7 @@ Split = Literal["train", "val", "all"]
 _IGNORED_INDEX = 255
 HELD_OUT_PICTURES = 80
 """So many are evaluated unless told otherwise: minutes of work, enough to tell half a click apart."""
+HELD_OUT_SPLITS = ("one", "all")
 
 
 class PackDataset:
@@ -111,15 +112,21 @@ def _objects(entry: dict[str, Any], labels: LabelArray, mask_path: Path) -> tupl
 
 
 class HeldOutObjects(HeldOutOf):
-    """`HeldOutOf` one pack: what training on it validates on; "HeldOut" for evaluation."""
+    """`HeldOutOf` one pack: what training on it validates on; "HeldOut" for evaluation.
+
+    split: "one" = one object each of so many pictures; "all" = every object of all of them, small ones among them.
+    """
 
     def __init__(
         self,
         root: str | os.PathLike[str],
         name: str = "HeldOut",
         *,
-        pictures: int = HELD_OUT_PICTURES,
+        split: str = HELD_OUT_SPLITS[0],
+        pictures: int | None = None,
         smallest_area: int = 100,
     ) -> None:
         pack = PackDataset(Path(root), split="val")
-        super().__init__([pack], name, pictures=pictures, smallest_area=smallest_area)
+        every = split == HELD_OUT_SPLITS[1]
+        wanted = HELD_OUT_PICTURES if pictures is None and not every else pictures
+        super().__init__([pack], name, pictures=wanted, smallest_area=smallest_area, every_object=every)

@@ -109,7 +109,7 @@ DATASETS = (
         marks=("*/*-annotations-object-segmentation.csv", "*/*-annotations-object-segmentation_clean.pkl"),
     ),
     DatasetEntry("DAVIS585", "davis585:Davis585", "DAVIS585_PATH", objects=585, splits=("zero", "stm", "sp")),
-    DatasetEntry("HeldOut", "pack:HeldOutObjects", "HELDOUT_PATH", other_folders=("train",)),
+    DatasetEntry("HeldOut", "pack:HeldOutObjects", "HELDOUT_PATH", splits=("one", "all"), other_folders=("train",)),
     DatasetEntry("HQSeg", "hqseg:HQSeg", "HQSEG_PATH", other_folders=("HQSeg44K",)),
 )
 """Readers are named relative to `clickwise.data.datasets`."""

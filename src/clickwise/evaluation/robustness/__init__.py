@@ -1,0 +1,1 @@
+"""How a model does where things are hard: changed pictures, human clicks, rough starts, difficult objects."""
