@@ -95,6 +95,7 @@ function message(news) {
 function welcome(project) {
   const { desk, live, work } = app;
   take(project);
+  app.toasts.back();
   if (desk.doc) {
     live.send({ type: "open", image_id: desk.doc.image_id });
     void app.pictures.refetch(); // what others did meanwhile
@@ -125,7 +126,7 @@ async function reload() {
     await Promise.all([app.pictures.list(), app.pictures.refetch()]);
     if (!app.desk.doc) await openFirst();
   } catch (error) {
-    app.toasts.fail(error instanceof Error ? error.message : String(error), () => void reload());
+    app.toasts.failure(error, () => void reload());
   }
 }
 
@@ -154,7 +155,7 @@ async function begin() {
     testing.isReady();
   } catch (error) {
     if (error instanceof Failure && error.code === "unauthorised") app.askToken("The server does not know this token. It may have been started anew.");
-    else app.toasts.fail(error instanceof Error ? error.message : String(error), () => void begin());
+    else app.toasts.failure(error, () => void begin());
   }
 }
 

@@ -103,7 +103,7 @@ export class Pictures {
     const { desk, toasts } = this.app;
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof Failure && error.code === "offline") {
-      toasts.fail(message, () => void this.open(imageId));
+      toasts.failure(error, () => void this.open(imageId));
       return;
     }
     if (error instanceof Failure && error.code === "unauthorised") {
@@ -149,7 +149,7 @@ export class Pictures {
         desk.preview = null;
       }
     } catch (error) {
-      this.app.toasts.fail(error instanceof Error ? error.message : String(error), () => void this.refetch());
+      this.app.toasts.failure(error, () => void this.refetch());
     } finally {
       this.refetching = false;
       hub.changed("document", "selection", "image");
@@ -167,7 +167,7 @@ export class Pictures {
       else if (direction === "unfinished") toasts.say("Every picture is finished.");
       else telling.say(direction === "next" ? "This is the last picture." : "This is the first picture.");
     } catch (error) {
-      toasts.fail(error instanceof Error ? error.message : String(error), () => void this.go(direction));
+      toasts.failure(error, () => void this.go(direction));
     }
   }
 

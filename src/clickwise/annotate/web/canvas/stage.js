@@ -11,6 +11,12 @@ import { drawMasks } from "./masks.js";
 import { drawPicture } from "./picture.js";
 import { Tiles } from "./tiles.js";
 
+/** Width of the tools at the left and height of hint and zoom at the foot, in CSS pixels. */
+const RAIL = 52;
+const FOOT = 46;
+/** Below this width the tools lie at the foot. */
+const NARROW = 544;
+
 export class Stage {
   /**
    * @param {App} app
@@ -77,8 +83,17 @@ export class Stage {
   fit() {
     const { desk } = this.app;
     if (!desk.doc) return;
-    this.look(fit(desk.doc, desk.screen));
+    this.look(fit(desk.doc, desk.screen, this.margins));
     this.fitted = true;
+  }
+
+  /** What tools and zoom cover at the borders; less of it where the screen is small. */
+  get margins() {
+    const { width, height } = this.app.desk.screen;
+    const narrow = width < NARROW;
+    const least = Math.min(16, width / 32, height / 32);
+    const rail = narrow ? 0 : Math.min(RAIL, width / 8);
+    return { left: least + rail, top: least, right: least, bottom: least + Math.min(FOOT, height / 8) };
   }
 
   /** One picture pixel for each device pixel, round the middle of what is seen. */
@@ -116,7 +131,7 @@ export class Stage {
       width: Math.max(...boxes.map((box) => box[2])) - x0,
       height: Math.max(...boxes.map((box) => box[3])) - y0,
     };
-    const zoom = Math.min(16, 0.8 * fit(size, desk.screen).zoom);
+    const zoom = Math.min(16, 0.8 * fit(size, desk.screen, this.margins).zoom);
     const view = centred(size, desk.screen, zoom);
     this.look({ x: view.x - x0 * zoom, y: view.y - y0 * zoom, zoom });
   }

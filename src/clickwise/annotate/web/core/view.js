@@ -8,28 +8,30 @@
  * @typedef {{x: number, y: number, zoom: number}} View
  * @typedef {{width: number, height: number}} Size
  * @typedef {{x: number, y: number}} Point
+ * @typedef {{left: number, top: number, right: number, bottom: number}} Margins
  */
 
 /** Largest size of a picture pixel on the screen, in CSS pixels. */
 export const MAX_ZOOM = 64;
-const FIT_MARGIN = 24;
 const SMALLEST = 48;
 const KEEP_VISIBLE = 64;
+const NO_MARGINS = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /**
- * The whole picture, centred, never enlarged beyond 1:1 unless it is tiny.
+ * The whole picture, in the middle of what the margins leave free, as large as it goes.
  * @param {Size} picture
  * @param {Size} screen
+ * @param {Margins} [margins]
  * @returns {View}
  */
-export function fit(picture, screen) {
-  const margin = Math.min(FIT_MARGIN, screen.width / 16, screen.height / 16);
+export function fit(picture, screen, margins = NO_MARGINS) {
   const room = {
-    width: Math.max(1, screen.width - 2 * margin),
-    height: Math.max(1, screen.height - 2 * margin),
+    width: Math.max(1, screen.width - margins.left - margins.right),
+    height: Math.max(1, screen.height - margins.top - margins.bottom),
   };
   const zoom = Math.min(MAX_ZOOM, room.width / picture.width, room.height / picture.height);
-  return centred(picture, screen, zoom);
+  const view = centred(picture, room, zoom);
+  return { ...view, x: view.x + margins.left, y: view.y + margins.top };
 }
 
 /**

@@ -106,7 +106,7 @@ export async function changeClasses(app, change) {
     hub.changed("classes");
     return true;
   } catch (error) {
-    toasts.fail(error instanceof Error ? error.message : String(error), () => void changeClasses(app, change));
+    toasts.failure(error, () => void changeClasses(app, change));
     if (error instanceof Failure && error.code === "conflict") {
       desk.classes = /** @type {Classes} */ (await api.json("classes"));
       hub.changed("classes");

@@ -96,6 +96,7 @@ async function upload(app, files) {
 
 /** @param {number} bytes */
 function megabytes(bytes) {
+  if (bytes < 2 ** 20) return `${Math.ceil(bytes / 1024)} kB`;
   return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MB`;
 }
 
@@ -200,7 +201,7 @@ export async function saveProject(app) {
     await download(app, "bundle", `${desk.project?.name || "project"}.zip`);
     telling.say("Project saved as zip.");
   } catch (error) {
-    toasts.fail(error instanceof Error ? error.message : String(error), () => void saveProject(app));
+    toasts.failure(error, () => void saveProject(app));
   }
 }
 
@@ -218,7 +219,7 @@ export function restoreProject(app) {
       const result = await app.api.send("bundle", file);
       app.toasts.say(typeof result?.message === "string" ? result.message : "The zip is restored.");
     } catch (error) {
-      app.toasts.fail(error instanceof Error ? error.message : String(error));
+      app.toasts.failure(error);
     } finally {
       app.desk.uploads--;
       app.hub.changed("work");

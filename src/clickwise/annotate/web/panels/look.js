@@ -34,7 +34,7 @@ function modelChoice(app) {
     try {
       await api.loadModel(select.value);
     } catch (error) {
-      toasts.fail(error instanceof Error ? error.message : String(error));
+      toasts.failure(error);
     }
   });
   let drawn = "";

@@ -31,8 +31,8 @@ export function status(app) {
     if (live.state === "lost") ticking = setInterval(() => (saved.textContent = state(app)[1]), 1000);
   };
   hub.on(["connection", "work", "document", "project"], draw);
-  hub.on(["work", "image", "project"], () => {
-    const text = desk.opening ? "Opening…" : desk.uploads ? `Adding ${plural(desk.uploads, "file")}…` : queue.size ? BUSY[desk.busy ?? ""] ?? "Working…" : "";
+  hub.on(["work", "image", "project", "connection"], () => {
+    const text = desk.opening ? "Opening…" : desk.uploads ? `Adding ${plural(desk.uploads, "file")}…` : queue.size && live.state === "open" ? BUSY[desk.busy ?? ""] ?? "Working…" : "";
     work.hidden = !text;
     /** @type {HTMLElement} */ (work.lastElementChild).textContent = text;
     const last = desk.lastClick;

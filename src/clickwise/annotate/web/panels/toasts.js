@@ -1,6 +1,7 @@
 /**
  * Messages that come and go. Failures stay until they are closed, and offer to try again where that helps.
  */
+import { Failure } from "../api.js";
 import { h, icon, iconButton } from "../dom.js";
 
 const STAYS = 5000;
@@ -34,6 +35,21 @@ export class Toasts {
     this.show(text, "bad", "warn", 0, retry);
   }
 
+  /** Take away what says that the server is not there: it is. */
+  back() {
+    for (const each of [...this.root.children]) if (each.classList.contains("offline")) each.remove();
+  }
+
+  /**
+   * A failure, as an error or in words.
+   * @param {unknown} error
+   * @param {(() => void)|null} [retry]
+   */
+  failure(error, retry = null) {
+    const offline = error instanceof Failure && error.code === "offline";
+    this.show(error instanceof Error ? error.message : String(error), offline ? "bad offline" : "bad", "warn", 0, retry);
+  }
+
   /**
    * @param {string} text
    * @param {string} kind
@@ -47,14 +63,14 @@ export class Toasts {
     const again = retry && h("button", { type: "button", class: "button", onclick: () => { toast.remove(); retry(); } }, "Try again");
     const toast = h(
       "div",
-      { class: `toast ${kind}`, role: kind === "bad" ? "alert" : "note" },
+      { class: `toast ${kind}`, role: kind.startsWith("bad") ? "alert" : "note" },
       icon(symbol),
       h("p", null, text),
       h("div", { class: "acts" }, again, iconButton("close", "Close message", () => toast.remove())),
     );
     this.root.append(toast);
     while (this.root.children.length > MOST) this.root.firstElementChild?.remove();
-    if (kind !== "bad") this.speak(text);
+    if (!kind.startsWith("bad")) this.speak(text);
     if (stays) setTimeout(() => toast.remove(), stays);
   }
 }
