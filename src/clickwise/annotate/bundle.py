@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from clickwise.annotate.shelf import full_path
 from clickwise.annotate.store import ProjectStore
 from clickwise.annotate.tables import SCHEMA_VERSION
-from clickwise.annotate.zip_files import SafeZip, add_file, is_zip, safe_name
+from clickwise.annotate.zip_files import SafeZip, add_file, safe_name, zip_holds
 from clickwise.errors import InputError, ProjectError
 from clickwise.formats.staging import staged_file
 
@@ -134,13 +134,7 @@ def _add_picture(archive: zipfile.ZipFile, name: str, path: Path, notes: list[st
 
 def is_bundle(file: Path) -> bool:
     """Whether a file is a zip with a manifest of ours; nothing is unpacked."""
-    if not is_zip(file):
-        return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return {MANIFEST, DATABASE} <= set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
+    return zip_holds(file, MANIFEST, DATABASE)
 
 
 def read_manifest(archive: SafeZip, place: str) -> Manifest:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clickwise.annotate.zip_files import zip_holds
 from clickwise.errors import DatasetError, OptionError
 from clickwise.formats.capabilities import Capabilities, check
 from clickwise.formats.options import ReadOptions
@@ -16,10 +17,13 @@ from clickwise.formats.records import LabelledImage, Labels
 from clickwise.formats.registry import FORMATS, LabelFormat
 
 if TYPE_CHECKING:
+    from clickwise.annotate.bundle import Bundled
     from clickwise.annotate.document import ImageEntry
+    from clickwise.annotate.restoring import Restored
     from clickwise.annotate.store import ProjectStore
 
 _PROJECT_FILE = "project.sqlite"
+_IN_ZIP = ("manifest.json", _PROJECT_FILE)
 _SQLITE_START = b"SQLite format 3\0"
 PROJECT = LabelFormat(
     "project",
@@ -45,7 +49,16 @@ class Imported:
 
 
 def recognises(place: Path) -> bool:
-    """Whether a folder holds a project, or a file is its database."""
+    """Whether a folder holds a project, or a file is its database or a zipped project."""
+    return _is_database(place) or is_zipped(place)
+
+
+def is_zipped(file: Path) -> bool:
+    """Whether a file is a zipped project."""
+    return zip_holds(file, *_IN_ZIP)
+
+
+def _is_database(place: Path) -> bool:
     file = place / _PROJECT_FILE if place.is_dir() else place
     if not file.is_file():
         return False
@@ -55,10 +68,37 @@ def recognises(place: Path) -> bool:
 
 def read(place: Path, options: ReadOptions) -> Labels:
     """All pictures of a project with their objects, hidden ones too. Raises ProjectError."""
+    from clickwise.annotate.restoring import read_bundle
     from clickwise.annotate.store import ProjectStore
 
+    if is_zipped(place):
+        return read_bundle(place, options)
     with ProjectStore.open(place, create=False) as store:
         return store.labels()
+
+
+def export_project(source: Path, target: Path, *, pictures: bool, overwrite: bool) -> Bundled:
+    """A project as a zip (`clickwise.annotate.bundle`). OptionError when the source is none."""
+    from clickwise.annotate.bundle import write_bundle
+    from clickwise.annotate.store import ProjectStore
+
+    if not _is_database(source):
+        raise OptionError(f"{source} is no project, and only a project can be written as one; import-labels makes one")
+    if target.suffix.lower() != ".zip":
+        raise OptionError(f"a project is written as a zip, {target} does not end in .zip; give a name that does")
+    with ProjectStore.open(source, create=False) as store:
+        return write_bundle(store, target, pictures=pictures, overwrite=overwrite)
+
+
+def import_project(file: Path, project: Path, images: tuple[Path, ...] = ()) -> Restored:
+    """A zipped project as a new one, or merged into one that is there; see `clickwise.annotate.restoring`."""
+    from clickwise.annotate.restoring import merge_bundle, restore_bundle
+    from clickwise.annotate.store import ProjectStore
+
+    if not _is_database(project):
+        return restore_bundle(file, project, images=images)
+    with ProjectStore.open(project, create=False) as store:
+        return merge_bundle(file, store, images=images)
 
 
 def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported:
@@ -73,7 +113,7 @@ def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported
 
     others = {one.name: one.can for one in FORMATS}
     notes = check(labels, PROJECT.name, PROJECT.can, PROJECT.holes, others)
-    is_there = recognises(project)
+    is_there = _is_database(project)
     with_file = [image for image in labels.images if image.path is not None]
     if not is_there:
         _need_pictures(labels.images)

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from clickwise.annotate.bundle import is_bundle, write_bundle
@@ -113,8 +113,9 @@ def take_labels(
     with TemporaryDirectory(prefix="clickwise-") as scratch:
         unpacked = Path(scratch, "labels")
         with _spoken_of_as(name, unpacked):
-            place = _unpacked(file, name, form, unpacked, most_bytes)
-            _show_pictures(store.images(), Path(scratch, "pictures"))
+            entries = store.images()
+            place = _unpacked(file, _name_of_mask(name, entries), form, unpacked, most_bytes)
+            _show_pictures(entries, Path(scratch, "pictures"))
             labels = read_labels(place, form, ReadOptions((Path(scratch, "pictures"),), told.append, within=True))
             if not labels.images:
                 raise InputError(f"{name} lists no picture; there is nothing to import")
@@ -137,12 +138,30 @@ def _unpacked(file: Path, name: str, form: str, folder: Path, most_bytes: int) -
             for one in wanted:
                 archive.take(one, folder / one)
         return _inner(folder, form)
-    base = Path(name.replace("\\", "/")).name
-    is_mask = Path(base).suffix.lower() in SUFFIXES
-    place = folder / "masks" / base if is_mask else folder / (base or "labels.json")
+    is_mask = Path(name).suffix.lower() in SUFFIXES
+    base = name if is_mask else Path(name.replace("\\", "/")).name or "labels.json"
+    place = folder / "masks" / base if is_mask else folder / base
     place.parent.mkdir(parents=True)
     shutil.copyfile(file, place)
     return folder if is_mask else place  # one mask is a folder of masks that holds one
+
+
+def _name_of_mask(name: str, entries: Sequence[ImageEntry]) -> str:
+    """For a mask as a picture: the name of the one picture it belongs to, with its own ending; else ``name``.
+
+    ``cup.png`` and ``cup_mask.png``, as ``clickwise segment`` writes it, belong to cup.jpg in whatever folder. Raises
+    ProjectError when there is no such picture, or several.
+    """
+    base = PurePosixPath(name.replace("\\", "/"))
+    if base.suffix.lower() not in SUFFIXES:
+        return name
+    for stem in (base.stem, base.stem.removesuffix("_mask")):
+        found = [entry.name for entry in entries if PurePosixPath(entry.name).stem == stem]
+        if len(found) == 1:
+            return PurePosixPath(found[0]).with_suffix(base.suffix).as_posix()
+        if found:
+            raise ProjectError(f"{base.name} may be the mask of {found[0]} or {found[1]}; zip it as masks/{found[0]}")
+    raise ProjectError(f"{base.name} is the mask of no picture of this project; give it the name of its picture")
 
 
 def _inner(folder: Path, form: str) -> Path:

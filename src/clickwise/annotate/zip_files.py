@@ -114,6 +114,17 @@ def is_zip(file: Path) -> bool:
         return False
 
 
+def zip_holds(file: Path, *names: str) -> bool:
+    """Whether a file is a zip with all of these in it; nothing is unpacked."""
+    if not is_zip(file):
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return set(names) <= set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+
+
 def safe_name(name: str) -> bool:
     """Whether a name from outside stays below the folder that it is put in, on every system."""
     odd = "\0" in name or "\\" in name or _DRIVE.match(name)

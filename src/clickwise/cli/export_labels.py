@@ -19,13 +19,15 @@ def export_labels(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="coco, coco-polygons, labelme, yolo, voc, png-objects, png-indexed or png-binary.",
+            help="coco, coco-polygons, labelme, yolo, voc, png-objects, png-indexed, png-binary; project: a zip.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="F", help="File (COCO) or folder (others).", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="F", help="File (COCO: .json, project: .zip) or folder.", show_default=False
+        ),
     ],
     source_format: Annotated[
         str, typer.Option("--from", metavar="auto|NAME", help="Format of SOURCE; auto goes by what it holds.")
@@ -53,10 +55,18 @@ def export_labels(
     """
     from typing import cast
 
-    from clickwise.annotate.labels import SOURCES
+    from clickwise.annotate.labels import PROJECT, SOURCES, export_project
     from clickwise.formats.options import Holes, ReadOptions, WriteOptions
     from clickwise.formats.registry import find_format, read_labels, write_labels
 
+    if to == PROJECT.name:
+        done = export_project(source, output, pictures=with_pictures, overwrite=overwrite)
+        for note in done.notes:
+            typer.echo(f"note: {note}", err=True)
+        typer.echo(
+            f"{output}: the project with its history; pictures: {done.images}, with their files: {done.pictures}"
+        )
+        return
     found = find_format(to)
     options = WriteOptions(cast(Holes | None, holes), with_pictures)
     folders = check_folders(images)

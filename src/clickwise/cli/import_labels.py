@@ -9,7 +9,9 @@ import typer
 
 
 def import_labels(
-    source: Annotated[Path, typer.Argument(metavar="F", help="File or folder with labels.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="F", help="File or folder with labels, or a zipped project.", show_default=False)
+    ],
     project: Annotated[
         Path, typer.Option("--output", "-o", metavar="PROJECT", help="Made when it is not there.", show_default=False)
     ],
@@ -26,14 +28,21 @@ def import_labels(
 ) -> None:
     """Add pictures and their objects to a project, to correct them there by clicks: every mask and class exactly.
 
-    Pictures stay where they are. An import that was interrupted goes on with --add; no object is added twice.
+    Pictures stay where they are. A project that export-labels zipped comes with its history, as a new project or into
+    one that is there. An import that was interrupted goes on with --add; no object is added twice.
     """
-    from clickwise.annotate.labels import SOURCES, import_into
+    from clickwise.annotate.labels import SOURCES, import_into, import_project, is_zipped
     from clickwise.cli.export_labels import check_folders
     from clickwise.formats.options import ReadOptions
     from clickwise.formats.registry import read_labels
 
     folders = check_folders(images)
+    if is_zipped(source):
+        restored = import_project(source, project, folders)
+        for name in restored.without_file:
+            typer.echo(f"note: {name} came without its file; add the folder that holds it", err=True)
+        typer.echo(f"{project}: pictures with their history: {restored.images}; known already: {restored.known}")
+        return
     labels = read_labels(
         source, source_format, ReadOptions(folders, lambda line: typer.echo(f"note: {line}", err=True)), formats=SOURCES
     )
