@@ -14,14 +14,26 @@ import pytest
 from e2e.browsing import Desk
 from e2e.pictures import photo
 from e2e.serving import Server
+from e2e.wire import Wire
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+USUAL = {
+    "viewport": {"width": 1280, "height": 800},
+    "color_scheme": "dark",
+    "reduced_motion": "reduce",
+    "locale": "en-US",
+}
+CLASSES = [
+    {"class_id": 1, "name": "object", "colour": [0, 114, 178], "key": "1"},
+    {"class_id": 2, "name": "cup", "colour": [230, 159, 0], "key": "2"},
+    {"class_id": 3, "name": "spoon", "colour": [0, 158, 115], "key": "3"},
+]
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb"]
-WAIT = 60_000
+WAIT = 200_000
 """Milliseconds that a test waits for something before it fails; on a quiet machine nothing takes one second."""
 
 
@@ -33,11 +45,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--look", metavar="FOLDER", help="keep a picture of every page at the end of its test there")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m browser` and `-m "not browser"` choose by what a test needs."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
+def chromium_place() -> str | None:
+    """The Chromium of the system, None where there is none."""
+    return os.environ.get("CLICKWISE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests. Without one they are skipped, and fail where CI says that it must be there."""
-    missing = None
-    place = os.environ.get("CLICKWISE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    missing, place = None, chromium_place()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -54,19 +77,27 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def desks(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Desk]]:
-    """Opens the page of a server as another user each time it is called; what the console complains about fails."""
+    """Opens the page of a server as another user each time it is called; what the console complains about fails.
+
+    image: the picture to open. wire: put a `Wire` in between. start False: open nothing yet. Other arguments are those
+    of a browser context.
+    """
     opened: list[Desk] = []
     with ExitStack() as closing:
 
-        def opening(server: Server, address: str | None = None, **options: Any) -> Desk:
-            settings = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark", "locale": "en-US"}
-            context = browser.new_context(**(settings | options))
+        def opening(
+            server: Server, image: str | None = None, *, wire: bool = False, start: bool = True, **options: Any
+        ) -> Desk:
+            context = browser.new_context(**(USUAL | options))
             closing.callback(context.close)
             context.set_default_timeout(WAIT)
+            hand = Wire(context) if wire else None
             desk = Desk(context.new_page(), server)
+            if hand is not None:
+                desk.wire = hand
+            desk.forgive("willReadFrequently")  # the tests read the canvas, the page does not
             opened.append(desk)
-            desk.go(server.address if address is None else address)
-            return desk
+            return desk.go(image) if start else desk
 
         yield opening
         folder = request.config.getoption("--look", default=None)
@@ -83,6 +114,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that only need pictures of their own in it; clickwise-s is warm after the first."""
     folder = tmp_path_factory.mktemp("shared")
     with Server([photo(folder / "photos").parent]) as running:
+        running.api("PUT", "classes", json={"version": running.api("GET", "classes")["version"], "classes": CLASSES})
         yield running
 
 

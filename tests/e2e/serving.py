@@ -20,7 +20,8 @@ from pycocotools import mask as coco
 TOKEN = "token-of-the-tests"
 _ADDRESS = re.compile(r"open: (http://[^/]+:(\d+))(/\S*)")
 _START_SECONDS = 120
-_TEST_THREADS = {"OMP_NUM_THREADS": "1"}
+TEST_THREADS = {"OMP_NUM_THREADS": "1"}
+"""Environment of the servers: tests of other folders run beside these."""
 
 
 class Server:
@@ -53,7 +54,7 @@ class Server:
         arguments = [*map(str, self.pictures), "--no-browser", "--port", str(self.port), "--token", self.token]
         command = [sys.executable, "-m", "clickwise", "annotate", *arguments, "--device", "cpu", *self.options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | _TEST_THREADS
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | TEST_THREADS
         )
         assert self.process.stdout is not None
         said = []

@@ -1,0 +1,138 @@
+"""A user goes through a folder: one key after the other, good pictures and broken ones, few and a thousand."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.browsing import Desk
+from e2e.pictures import disc
+from e2e.serving import Server
+
+BROKEN = {"torn.jpg": None, "empty.png": b"", "text.png": b"these are letters, not pixels"}
+
+
+FEW = 40
+
+
+def discs(place: Path, count: int) -> Path:
+    """Pictures with small discs, which cost next to nothing."""
+    for number in range(count):
+        disc(place, f"disc-{number}.jpg", (96, 64), seed=number)
+    return place
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of forty good pictures, and three files that no viewer can open."""
+    place = discs(tmp_path_factory.mktemp("through") / "photos", FEW)
+    for name, data in BROKEN.items():
+        (place / name).write_bytes(data if data is not None else disc(place, name).read_bytes()[:150])
+    with Server([place]) as server:
+        yield server
+
+
+def test_many_pictures(folder: Server, desks: Callable[..., Desk]) -> None:
+    find_pictures(desks(folder), FEW)
+
+
+@pytest.mark.soak
+def test_a_thousand_pictures(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    with Server([discs(tmp_path / "photos", 1000)]) as server:
+        find_pictures(desks(server), 1000)
+
+
+def find_pictures(desk: Desk, count: int) -> None:
+    """The list stays as light as one of ten, and each picture can be found by scrolling, by name and by key."""
+    assert desk.state["images"] >= count
+    film = desk.page.get_by_role("listbox", name="Pictures")
+    rows = film.get_by_role("option")
+    assert rows.count() < 30
+    film.evaluate("film => { film.scrollTop = film.scrollHeight * 0.9; }")
+    rows.last.wait_for()
+    last = rows.last.locator(".name").inner_text()
+    film.get_by_text(last, exact=True).click()
+    desk.until("(s.image?.name ?? s.trouble) !== null").idle()
+    desk.page.get_by_role("searchbox").fill(f"disc-{count // 2}.")
+    film.get_by_text(f"disc-{count // 2}.jpg").click()
+    desk.until("s.image?.name === a", f"disc-{count // 2}.jpg").idle()
+    desk.page.get_by_role("searchbox").fill("")
+    desk.idle()
+    assert rows.count() < 30
+    desk.page.locator("#stage").focus()
+    desk.press("d").until("s.image?.name === a", f"disc-{count // 2 + 1}.jpg").idle()
+
+
+def test_broken_pictures_among_good_ones(
+    folder: Server, desks: Callable[..., Desk], screenshot: Callable[[Desk, str], None]
+) -> None:
+    """A file that cannot be opened says why and stops nobody."""
+    desk = desks(folder)
+    desk.forgive("400 (Bad Request)")
+    assert desk.state["image"]["name"] == "disc-0.jpg"
+    desk.page.get_by_role("radio", name="Broken").click()
+    rows = desk.page.get_by_role("listbox", name="Pictures").get_by_role("option")
+    assert sorted(rows.locator(".name").all_inner_texts()) == sorted(BROKEN)
+    rows.first.click()
+    desk.until("s.trouble !== null").idle()
+    trouble = desk.state["trouble"]
+    assert any(name in trouble for name in BROKEN)
+    assert str(folder.pictures[0]) not in trouble
+    desk.page.get_by_text("This picture cannot be opened").wait_for()
+    screenshot(desk, "broken")
+    desk.button("Go to the next one").click()
+    desk.until("s.image?.name === 'disc-0.jpg'").idle()
+
+
+def test_finish_and_next_with_one_key(folder: Server, desks: Callable[..., Desk]) -> None:
+    """S finishes, saves and opens the next unfinished one, never a broken one; at the end it says that none is left."""
+    for item in folder.images(filter="unfinished")[3:]:
+        folder.do(item["image_id"], "action", action={"action": "finish", "finished": True})
+    desk = desks(folder)
+    seen = []
+    for done in range(3):
+        seen.append(desk.state["image"]["name"])
+        desk.press("b").drag((20, 20), (60, 40)).press("s")
+        desk.until("s.progress.finished === a", FEW - 2 + done)
+        if done < 2:
+            desk.until("s.image.name !== a", seen[-1]).idle()
+    assert seen == [f"disc-{number}.jpg" for number in range(3)]
+    desk.saw("Every picture is finished")
+    desk.page.get_by_text(f"{FEW} of {FEW + len(BROKEN)} pictures finished").wait_for()
+    assert folder.images(filter="unfinished") == []
+
+    desk.press("PageUp").until("s.image.name === 'disc-1.jpg'").idle()
+    desk.press("Shift+S").until("!s.image.finished && s.progress.finished === a", FEW - 1).idle()
+    desk.press("a").until("s.image.name === 'disc-0.jpg'").idle()
+    desk.press("u").until("s.image.name === 'disc-1.jpg'").idle()
+    assert desk.objects[0]["strokes"] == 1
+
+
+def test_drop_files_onto_the_page(server: Server, tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """Good ones are added, one that is no picture is told by name; the page goes on."""
+    desk = desks(server)
+    desk.forgive("400 (Bad Request)")
+    number = desk.state["images"]
+    files = [
+        {"name": "dropped é.png", "data": base64.b64encode(disc(tmp_path, "a.png").read_bytes()).decode()},
+        {"name": "broken.png", "data": base64.b64encode(b"no picture").decode()},
+    ]
+    dropped = desk.page.evaluate_handle(
+        """files => {
+            const transfer = new DataTransfer();
+            for (const { name, data } of files) {
+                const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+                transfer.items.add(new File([bytes], name, { type: "image/png" }));
+            }
+            return transfer;
+        }""",
+        files,
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        desk.page.locator("#stage").dispatch_event(event, {"dataTransfer": dropped})
+    desk.saw("broken.png")
+    desk.until("s.images === a", number + 1).idle()
+    assert [item["name"] for item in server.images(q="dropped")] == ["dropped é.png"]
