@@ -14,6 +14,7 @@ from clickwise.annotate.document import ImageDocument, ImageEntry, MaskObject, P
 from clickwise.annotate.history import Event
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.protocol import Classes, ClassShape, ImageShape, Patch, ProgressShape
+from clickwise.annotate.row_runs import row_counts
 from clickwise.errors import MaskError
 from clickwise.types import Box, Size
 
@@ -80,9 +81,7 @@ def _patch(before: MaskRuns, after: MaskRuns) -> Patch:
 def _cut(mask: MaskRuns, rect: Box | None) -> Patch:
     if rect is None:
         return Patch(rect=_NOWHERE, counts="")
-    # Columns of the transposed piece are rows of the picture.
-    turned = np.ascontiguousarray(mask.crop(rect).T)
-    return Patch(rect=rect, counts=MaskRuns.of(turned).counts)
+    return Patch(rect=rect, counts=row_counts(mask, rect))
 
 
 # ---------------------------------------------------------------------------------------------- documents

@@ -139,10 +139,10 @@ class MaskRuns:
     def _with(self, other: MaskRuns, rule: Any) -> MaskRuns:
         if self.size != other.size:
             raise MaskError(f"masks have the sizes {self.size} and {other.size}; expected masks of one picture")
-        return MaskRuns.from_spans(self.size, _combined(self.spans, other.spans, rule))
+        return MaskRuns.from_spans(self.size, combined(self.spans, other.spans, rule))
 
 
-def _combined(ours: Spans, theirs: Spans, rule: Any) -> Spans:
+def combined(ours: Spans, theirs: Spans, rule: Any) -> Spans:
     """Spans where ``rule(in ours, in theirs)`` holds; both are constant between neighbouring edges."""
     edges = np.unique(np.concatenate((ours.ravel(), theirs.ravel())))
     inside = rule(_covers(ours, edges), _covers(theirs, edges)).astype(np.int8)

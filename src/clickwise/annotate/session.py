@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clickwise.annotate.actions import Action, AddClick, AddObject, AddStroke, CutOthers, SetMask, Together
+from clickwise.annotate.answers import mask_of
 from clickwise.annotate.brush import painted
 from clickwise.annotate.codec import read_action
 from clickwise.annotate.decoded import Picture
@@ -99,7 +100,7 @@ class Session:
         finally:
             predictor.reset()
         threshold = commands[-1].threshold or predictor.options.threshold
-        mask = _mask(answered, threshold, document.size)
+        mask = mask_of(answered.probs, document.size, threshold)
         spent = 1000 * (time.perf_counter() - begin)
         return Answer(mask, clicks, answered, model, threshold, document.version, spent, start)
 
@@ -136,7 +137,7 @@ class Session:
             return None
         finally:
             predictor.reset()
-        if _mask(state, predictor.options.threshold, item.mask.size) != item.mask:
+        if mask_of(state.probs, item.mask.size, predictor.options.threshold) != item.mask:
             return None
         self.states.keep(StateKey.of(self.image_id, item, model), state)
         return state
@@ -197,7 +198,7 @@ class Session:
         state = self.states.get(StateKey.of(self.image_id, item, model))
         if state is None:
             raise KeyError(command.object_id)
-        return item, _mask(state, command.value, document.size)
+        return item, mask_of(state.probs, document.size, command.value)
 
     def record_threshold(self, command: DoThreshold, model: str) -> Recorded:
         """Store an object's mask at another threshold."""
@@ -296,15 +297,6 @@ def _state_of_mask(mask: MaskRuns) -> PredictorState:
     box = mask.box
     known = WindowMap.empty(mask.size) if box is None else WindowMap(mask.size, box, mask.crop(box))
     return PredictorState(probs=known, from_mask=True)
-
-
-def _mask(state: PredictorState, threshold: float, size: Size) -> MaskRuns:
-    """The mask of a state, made from the box of its pixels only."""
-    found = None if state.probs is None else state.probs.above(threshold)
-    if found is None:
-        return MaskRuns.empty(size)
-    box, inside = found
-    return MaskRuns.of_crop(size, box[0], box[1], inside)
 
 
 def _drawn(command: DoStroke | DoMask, size: Size, item: MaskObject | None, class_id: int) -> Action:

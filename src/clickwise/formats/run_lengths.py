@@ -117,7 +117,7 @@ def spans_in(mask: MaskArray, height: int, left: int = 0, top: int = 0) -> Spans
     padded[:, 1:-1] = mask[y0:y1, x0:x1].T
     steps = np.diff(padded.ravel())
     spans = np.stack([_places(np.flatnonzero(steps == sign), padded.shape[1], height) for sign in (1, -1)], 1)
-    return _joined(spans + (left + x0) * height + top + y0)
+    return joined(spans + (left + x0) * height + top + y0)
 
 
 def _places(steps: NDArray[np.int64], stride: int, height: int) -> NDArray[np.int64]:
@@ -129,7 +129,7 @@ def spans_of(runs: Runs) -> Spans:
     edges = np.cumsum(runs)
     ends = edges[1::2]
     spans = np.stack((edges[0::2][: len(ends)], ends), 1)
-    return spans if (runs[1:] > 0).all() else _joined(spans[spans[:, 0] < spans[:, 1]])
+    return spans if (runs[1:] > 0).all() else joined(spans[spans[:, 0] < spans[:, 1]])
 
 
 def runs_of(spans: Spans, pixels: int) -> Runs:
@@ -138,7 +138,7 @@ def runs_of(spans: Spans, pixels: int) -> Runs:
     return runs[:-1] if runs[-1] == 0 and len(spans) else runs
 
 
-def _joined(spans: Spans) -> Spans:
+def joined(spans: Spans) -> Spans:
     """Touching ones as one: a column set down to its end and the next one set from its start."""
     if not len(spans):
         return spans

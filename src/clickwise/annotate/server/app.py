@@ -16,7 +16,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from clickwise.annotate.networks import Networks
-from clickwise.annotate.server import docs, routes_images, routes_models, routes_pictures, routes_project
+from clickwise.annotate.server import (
+    docs,
+    routes_bundle,
+    routes_images,
+    routes_labels,
+    routes_models,
+    routes_pictures,
+    routes_project,
+    routes_scratch,
+)
 from clickwise.annotate.server.errors import STATUS, ApiError, answer_error, error_body
 from clickwise.annotate.server.live import Live
 from clickwise.annotate.server.security import Guard, SecurityMiddleware
@@ -71,7 +80,15 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(SecurityMiddleware, guard=guard, most_bytes=settings.most_upload)
 
-    for routes in (routes_project, routes_images, routes_pictures, routes_models):
+    for routes in (
+        routes_project,
+        routes_images,
+        routes_pictures,
+        routes_models,
+        routes_labels,
+        routes_bundle,
+        routes_scratch,
+    ):
         app.include_router(routes.router(services))
     docs.add_to(app)
 

@@ -76,6 +76,7 @@ class Job:
 
     commands: list[AnyCommand]
     began: float = field(default_factory=time.perf_counter)
+    waits_for: Literal["queue", "model", "picture"] = "queue"
     _claimed: bool = False
     _dropped: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -86,9 +87,9 @@ class Job:
         return self.commands[-1]
 
     @property
-    def is_claimed(self) -> bool:
-        """Whether it has begun."""
-        return self._claimed
+    def is_waiting(self) -> bool:
+        """Whether it neither began nor was dropped."""
+        return not (self._claimed or self._dropped)
 
     def claim(self) -> list[AnyCommand]:
         """Begin: nobody can join or drop it now. Called in the network's thread."""
@@ -267,7 +268,9 @@ class Bench:
         if len(self._queue) >= _MOST_WAITING:
             self.desk.refuse(command, refused("busy", f"{_MOST_WAITING} commands wait already; wait for some of them"))
             return
-        self._queue.append(Job([command]))
+        job = Job([command])
+        self._queue.append(job)
+        asyncio.get_running_loop().call_later(_BUSY_AFTER, self._tell_busy, job)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._work())
 
@@ -294,6 +297,10 @@ class Bench:
         if job in self._queue:
             self._queue.remove(job)
         self.desk.refuse(job.last, refused("cancelled", f"the {job.last.type} was not done: {why}"))
+
+    def _tell_busy(self, job: Job) -> None:
+        if job.is_waiting:
+            self.desk.note(Busy(id=job.last.id, image_id=self.image_id, reason=job.waits_for))
 
     async def _work(self) -> None:
         while self._queue:
@@ -390,34 +397,26 @@ class Bench:
         self.desk.answer(command.id, await self.services.blocking(preview), command.object_id)
 
     async def _picture(self, job: Job) -> Picture:
+        job.waits_for = "picture"
         entry = await self.services.blocking(self.services.store.image, self.image_id)
-        future = asyncio.wrap_future(self.services.pictures.get(entry))
-        done, _ = await asyncio.wait([future], timeout=_BUSY_AFTER)
-        if not done:
-            self.desk.note(Busy(id=job.last.id, image_id=self.image_id, reason="picture"))
-        return await future
+        picture = await asyncio.wrap_future(self.services.pictures.get(entry))
+        job.waits_for = "queue"
+        return picture
 
     async def _in_turn(self, job: Job, network: Network, work: Callable[[Any], T]) -> T:
-        """Run in the network's thread. Waiting is told after a moment, and after too long it ends, unless it began."""
+        """Run in the network's thread. After too long it is dropped, or goes on if it began; its user is told."""
         future = asyncio.wrap_future(network.run(work))
         future.add_done_callback(_look)
-        waited, told_busy, told_late = 0.0, False, False
-        pause = _BUSY_AFTER
+        limit, waited, told = self.services.settings.request_seconds, 0.0, False
         while not future.done():
-            before = time.perf_counter()
-            await asyncio.wait([future], timeout=pause)
-            if future.done():
-                break
-            if network.state == "ready":  # loading is no fault of the click: it waits as long as that takes
-                waited += time.perf_counter() - before
-            if not told_busy and not job.is_claimed:
-                is_ready = network.state == "ready"
-                reason: Literal["queue", "model"] = "queue" if is_ready else "model"
-                self.desk.note(Busy(id=job.last.id, image_id=self.image_id, reason=reason))
-            told_busy, pause = True, _LOOK_EVERY
-            if waited > self.services.settings.request_seconds and not told_late:
-                told_late = True
-                late = f"it takes longer than {self.services.settings.request_seconds:g} s"
+            begin, is_loading = time.perf_counter(), network.state != "ready"
+            job.waits_for = "model" if is_loading else "queue"
+            await asyncio.wait([future], timeout=min(_LOOK_EVERY, limit))
+            if not is_loading:  # loading is no fault of the click: it waits as long as that takes
+                waited += time.perf_counter() - begin
+            if waited > limit and not told and not future.done():
+                told = True
+                late = f"it takes longer than {limit:g} s"
                 if job.drop():
                     raise refused("timeout", f"the {job.last.type} was not begun: {late}; nothing changed, try again")
                 text = f"{late}; it goes on, and its result will be shown when it is there"

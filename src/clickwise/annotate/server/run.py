@@ -63,7 +63,7 @@ def run(start: Start, say: Say) -> None:
     root_path = _root_path(start.root_path)
     listener = listen(start.host, start.port)
     try:
-        with ProjectStore.open(place) as store:
+        with ProjectStore.open(place, name=_project_name(place)) as store:
             _add(store, added, say)
             folder = store.home
             settings = Settings(token=token, folder=folder, allowed_hosts=_names(start), root_path=root_path)
@@ -127,6 +127,12 @@ def listen(host: str, port: int | None) -> socket.socket:
                 ) from error
             raise OptionError(f"cannot listen at {host} port {number}: {error.strerror}; choose others") from error
     raise OptionError(f"no port is free at {host}")
+
+
+def _project_name(place: Path) -> str:
+    """What a new project is called: like its folder of pictures."""
+    folder = place.absolute()
+    return folder.parent.name if folder.name == PROJECT_FOLDER else folder.stem
 
 
 def _is_project(place: Path) -> bool:
