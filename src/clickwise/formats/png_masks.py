@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def recognises(place: Path) -> bool:
     """Whether a folder holds masks/, or the labels.json of such a one."""
     if place.is_file():
         return place.name == SIDECAR and _is_ours(place)
-    return (place / "masks").is_dir() or ((place / SIDECAR).is_file() and _is_ours(place / SIDECAR))
+    return (place / "masks").is_dir() or is_listed(place)
 
 
 def read(place: Path, options: ReadOptions) -> Labels:
@@ -69,21 +70,45 @@ def read(place: Path, options: ReadOptions) -> Labels:
 
 
 def _read_listed(root: Path, options: ReadOptions) -> Labels:
-    file = root / SIDECAR
-    content = read_json(file)
-    if not isinstance(content, dict) or content.get(_VERSION_KEY) != _VERSION:
-        raise DatasetError(f"{file} is no list of masks of version {_VERSION}; expected the file that clickwise wrote")
-    try:
+    content = read_sidecar(root)
+    with _speaking_of(root / SIDECAR):
         classes = tuple(
             LabelClass(one["name"], None if one.get("colour") is None else tuple(one["colour"]))
             for one in content["classes"]
         )
-        images = tuple(_listed_image(root, entry, options) for entry in content["pictures"])
+        return Labels(classes, tuple(_listed_image(root, entry, options) for entry in content["pictures"]))
+
+
+def is_listed(root: Path) -> bool:
+    """Whether a folder has a labels.json of ours."""
+    return (root / SIDECAR).is_file() and _is_ours(root / SIDECAR)
+
+
+def read_sidecar(root: Path) -> dict[str, Any]:
+    """The labels.json of a folder: "classes", and "pictures" for `listed_image`. DatasetError when it is none."""
+    file = root / SIDECAR
+    content = read_json(file)
+    if not isinstance(content, dict) or content.get(_VERSION_KEY) != _VERSION:
+        raise DatasetError(f"{file} is no list of masks of version {_VERSION}; expected the file that clickwise wrote")
+    if not all(isinstance(content.get(name), list) for name in ("classes", "pictures")):
+        raise DatasetError(f"{file} lacks something (its classes or pictures); expected the file that clickwise wrote")
+    return content
+
+
+def listed_image(root: Path, entry: dict[str, Any], options: ReadOptions) -> LabelledImage:
+    """A picture of labels.json with its objects in their order. DatasetError naming the file that is wrong."""
+    with _speaking_of(root / SIDECAR):
+        return _listed_image(root, entry, options)
+
+
+@contextmanager
+def _speaking_of(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
             f"{file} lacks something or holds what it must not ({type(error).__name__}: {error})"
         ) from None
-    return Labels(classes, images)
 
 
 def _listed_image(root: Path, entry: dict[str, Any], options: ReadOptions) -> LabelledImage:
@@ -197,12 +222,22 @@ def _objects_in(path: Path, facts: PictureFacts | None) -> Iterator[LabelledObje
         if NO_TRUTH in present:
             yield LabelledObject(NO_TRUTH_CLASS, RunLengths.of(np.asarray(values == NO_TRUTH)), is_ignored=True)
         return
-    void = np.iinfo(values.dtype).max
+    void = no_truth_of(values.dtype, present)
     for value in present:
         ignored = value == void
         yield LabelledObject(
             NO_TRUTH_CLASS if ignored else UNNAMED, RunLengths.of(np.asarray(values == value)), is_ignored=ignored
         )
+
+
+def no_truth_of(kind: np.dtype[Any], present: Sequence[int]) -> int | None:
+    """The value of an indexed mask that means "no truth": the largest one of its type, 255 or 65535.
+
+    None where a mask of 16 bits holds nothing else besides 0: that is an object, as programs write it that know black
+    and white only.
+    """
+    largest = int(np.iinfo(kind).max)
+    return None if kind != np.uint8 and list(present) == [largest] else largest
 
 
 def _is_grey_mask(path: Path, values: NDArray[Any]) -> bool:

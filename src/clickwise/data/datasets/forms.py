@@ -31,6 +31,7 @@ class Form:
 FORMS = (
     Form("shards (index.json)", "shards:ShardDataset", ("all", "train", "val")),
     Form("a training pack (manifest.json)", "plain_pack:read_pack", ("all", "train", "val")),
+    Form("images/ with masks/ and labels.json", "exported_masks:ExportedMasks"),
     Form("images/ with masks/", "images_masks:ImagesMasks"),
     Form("YOLO (data.yaml, or images/ with labels/)", "yolo:YoloSeg", ("all", "train", "val", "test")),
     Form("DAVIS-585", "davis585:Davis585", ("zero", "stm", "sp")),

@@ -7,8 +7,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clickwise.data.datasets.folders import (
     by_stem,
@@ -27,11 +29,11 @@ from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.formats.indexed import read_indices
+from clickwise.formats.png_masks import no_truth_of
+from clickwise.formats.rasters import values_in
 from clickwise.imaging import LoadedImage, read_header
 from clickwise.types import MaskArray
 
-NO_TRUTH = 255
-"""Index of an indexed mask that means "no truth", as in PascalVOC and in our own pack."""
 _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>\d+)")
 _RULE = (
     "the mask of images/STEM.* is masks/STEM.*, or masks/STEM_1.*, masks/STEM_2.*, ... or the files in masks/STEM/ "
@@ -43,8 +45,9 @@ class ImagesMasks:
     """Pictures in ``images/``; their objects in ``masks/STEM.*``, ``masks/STEM_k.*`` (k a number) or ``masks/STEM/*``.
 
     A grey mask is one object: 0 background, 128 ignored (for every object of the picture), above 128 object. An indexed
-    mask in colours holds any number: 0 background, 255 ignored, every other index in use is one object. Objects are
-    ordered by k, the file without k first, and by index within a file.
+    mask in colours holds any number: 0 background, 255 ignored, every other index in use is one object. So does a grey
+    mask of 16 bits, with 65535 ignored unless it is the only value. Objects are ordered by k, the file without k first,
+    and by index within a file.
     Raises DatasetError when a folder is missing or empty or a file has no partner.
     """
 
@@ -110,12 +113,21 @@ class ImagesMasks:
         """Objects and ignored region of one mask file, each (H, W)."""
         indices = read_indices(path)
         if indices is None:
-            is_object, ignored = split_grey(load_labels(path, image, self.name), path, self.name)
+            grey = load_labels(path, image, self.name)
+            if grey.dtype == np.uint16 and grey.ndim == 2:
+                return _numbered(grey)
+            is_object, ignored = split_grey(grey, path, self.name)
             # A file with nothing but "no truth" is no object, unlike one with nothing at all.
             return [is_object] if is_object.any() or not ignored.any() else [], ignored
         values = lay_on(indices, read_header(path).orientation, path, image, self.name)
-        present = [value for value in np.unique(values).tolist() if value not in (0, NO_TRUTH)]
-        return [np.asarray(values == value) for value in present], np.asarray(values == NO_TRUTH)
+        return _numbered(values)
+
+
+def _numbered(values: NDArray[Any]) -> tuple[list[MaskArray], MaskArray]:
+    """Objects and ignored region of a mask whose values number its objects."""
+    present = [value for value in values_in(values) if value]
+    void = no_truth_of(values.dtype, present)
+    return [np.asarray(values == value) for value in present if value != void], np.asarray(values == (void or -1))
 
 
 def recognises(root: Path) -> bool:

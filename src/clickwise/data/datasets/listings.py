@@ -68,7 +68,8 @@ def need_files(
     Without a report the first is raised as a DatasetError.
     """
     have = listed(folder, dataset)
-    missing = [name for name in names if name + suffix not in have]
+    lacking = (name for name in names if name + suffix not in have)
+    missing = [name for name in lacking if "/" not in name or not (folder / f"{name}{suffix}").is_file()]
     more = f" ({len(missing)} such files)" if len(missing) > 1 and report is None else ""
     for name in missing:
         file = folder / f"{name}{suffix}"

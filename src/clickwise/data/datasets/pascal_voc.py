@@ -24,8 +24,11 @@ from clickwise.data.datasets.safe_pickle import read_pickle
 from clickwise.data.findings import Report
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
+from clickwise.formats.files import PictureFacts
+from clickwise.formats.rasters import upright_on
 from clickwise.formats.voc import VOID, palette_labels
 from clickwise.imaging import voc_palette
+from clickwise.imaging.orientation import UPRIGHT
 
 Labels = Literal["index", "grey"]
 
@@ -46,6 +49,8 @@ class PascalVoc:
     A sample is a picture of train, val or trainval with all its objects. Split "test" is RITM's, from
     ``ImageSets/Segmentation/test.pickle`` = (names, grey levels), one object per sample; where two objects share a
     grey level, each is a sample of its own.
+
+    Pictures with an EXIF orientation come upright, and their masks with them.
 
     labels: "index", the palette index is the label and 255 the boundary, which is ignored; or "grey", the published
     rule, by which objects of one grey level merge and 220 is ignored. A split name ending in "-grey" asks for the same.
@@ -95,6 +100,8 @@ class PascalVoc:
         picture, label = self._objects[index]
         image = load_picture(self.root / "JPEGImages" / f"{picture}.jpg", self.name)
         labels, void = self._labels(picture), _VOID_GREY if self.is_grey else _VOID_INDEX
+        if image.orientation != UPRIGHT:  # VOC's own pictures are all upright; those of people's cameras are not
+            labels = upright_on(labels, self._mask_file(picture), PictureFacts(image.size, image.orientation))
         need_size(labels, image, self._mask_file(picture), self.name)
         values = [int(value) for value in np.unique(labels) if value not in (0, void)]
         chosen = values if label is None else [label]
