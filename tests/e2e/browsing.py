@@ -163,6 +163,6 @@ class Desk:
 
     def menu(self, entry: str) -> Desk:
         """Choose from the menu at the top right."""
-        self.button("More").click()
+        self.page.locator("#bar").get_by_role("button", name="More", exact=True).click()
         self.page.get_by_role("menuitem", name=entry).click()
         return self

@@ -47,6 +47,7 @@ def test_a_thousand_pictures(tmp_path: Path, desks: Callable[..., Desk]) -> None
 
 def find_pictures(desk: Desk, count: int) -> None:
     """The list stays as light as one of ten, and each picture can be found by scrolling, by name and by key."""
+    desk.forgive("400 (Bad Request)")  # it may meet a broken one
     assert desk.state["images"] >= count
     film = desk.page.get_by_role("listbox", name="Pictures")
     rows = film.get_by_role("option")

@@ -1,0 +1,96 @@
+"""How it looks: nothing sticks out at any size, dark and light; and the pictures of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageEnhance
+
+from clickwise.assets import sample
+from e2e.browsing import Desk
+from e2e.pictures import CUP, SAUCER, SPOON
+from e2e.serving import Server
+
+SHOTS = Callable[[Desk, str], None]
+SIZES = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "zoomed to 200 %": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "has_touch": True,
+        "is_mobile": True,
+    },
+}
+OUTSIDE = """() => [...document.querySelectorAll("button, input, select, h2, p, canvas")]
+    .filter(each => each.offsetParent !== null && !each.closest(".unseen, [aria-hidden=true], .film, .rows"))
+    .filter(each => getComputedStyle(each).visibility !== "hidden")
+    .filter(each => { const box = each.getBoundingClientRect();
+        return box.width > 1 && (box.left < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1); })
+    .map(each => each.outerHTML.slice(0, 160))"""
+"""Controls that leave the window."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_sticks_out(server: Server, image: str, desks: Callable[..., Desk], size: str) -> None:
+    """Neither the page nor one of its controls is wider than the window; the picture keeps a good part of it."""
+    light = "light" if size == "zoomed to 200 %" else "dark"
+    desk = desks(server, image, color_scheme=light, **SIZES[size])
+    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert desk.page.evaluate(OUTSIDE) == []
+    stage = desk.page.locator("#stage").bounding_box()
+    assert stage is not None
+    width, height = (SIZES[size]["viewport"][side] for side in ("width", "height"))
+    assert stage["width"] * stage["height"] > 0.3 * width * height
+    desk.click(CUP).idle()
+    assert len(desk.objects) == 1
+
+
+def kitchen(folder: Path) -> Path:
+    """The bundled photo as if somebody had taken several."""
+    folder.mkdir()
+    photo = Image.fromarray(sample().image)
+    turned = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    shots = {
+        "breakfast-01": photo,
+        "breakfast-02": turned,
+        "breakfast-03": photo.crop((90, 0, 600, 400)),
+        "breakfast-04": ImageEnhance.Brightness(turned.crop((0, 30, 480, 370))).enhance(0.75),
+        "breakfast-05": ImageEnhance.Brightness(photo.crop((40, 40, 560, 400))).enhance(1.15),
+        "breakfast-06": photo.crop((150, 0, 600, 300)),
+    }
+    for name, shot in shots.items():
+        shot.save(folder / f"{name}.jpg", quality=92)
+    return folder
+
+
+def test_pictures_of_the_documentation(
+    tmp_path: Path, desks: Callable[..., Desk], screenshot: SHOTS, request: pytest.FixtureRequest
+) -> None:
+    """The README's: three objects of three classes, half of the folder done, in the dark and in the light."""
+    if not request.config.getoption("--update-screenshots", default=False):
+        pytest.skip("writes pictures only; pytest tests/e2e --update-screenshots")
+    with Server([kitchen(tmp_path / "kitchen")], ["--project", str(tmp_path / "kitchen-project")]) as server:
+        colours = {"cup": [0, 158, 115], "saucer": [230, 159, 0], "spoon": [0, 114, 178]}
+        classes = [
+            {"class_id": number, "name": name, "colour": colour, "key": str(number)}
+            for number, (name, colour) in enumerate(colours.items(), 1)
+        ]
+        server.api("PUT", "classes", json={"version": server.api("GET", "classes")["version"], "classes": classes})
+        for item in server.images()[1:3]:
+            server.do(item["image_id"], "click", x=item["width"] / 2, y=150)
+            server.do(item["image_id"], "action", action={"action": "finish", "finished": True})
+        desk = desks(server, viewport={"width": 1360, "height": 850})
+        desk.press("k").click(CUP).idle()
+        desk.click(SAUCER, button="right").click(SPOON, button="right").idle()
+        desk.press("Enter", "3").click(SPOON).idle()
+        desk.click(SAUCER, button="right").idle()
+        desk.press("Enter", "2").click(SAUCER).idle()
+        desk.page.mouse.move(5, 5)
+        screenshot(desk, "dark")
+        desk.page.emulate_media(color_scheme="light")
+        screenshot(desk, "light")
+        desk.press("?")
+        screenshot(desk, "shortcuts")
