@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { coverage, rasterise } from "../../src/clickwise/annotate/web/core/raster.js";
+import { rasterise } from "../../src/clickwise/annotate/web/core/raster.js";
 import { EMPTY, applyPatch } from "../../src/clickwise/annotate/web/core/runs.js";
 import { blobs, patchOf, randomness } from "./helpers.js";
 
@@ -78,8 +78,10 @@ test("a colour over another one is mixed as painters do", () => {
 
 test("what is out of sight costs nothing and draws nothing", () => {
   const full = applyPatch(EMPTY, patchOf([[1, 1]], [0, 0, 2, 1]));
-  assert.equal(coverage({ x: 0, y: 0, zoom: 1, left: 10, top: 10, width: 5, height: 5 }, full, 0), null);
-  assert.equal(coverage({ x: 0, y: 0, zoom: 1, left: 0, top: 0, width: 5, height: 5 }, EMPTY, 0), null);
+  for (const [mask, left, top] of [[full, 10, 0], [full, 0, 10], [full, -9, 0], [full, 0, -9], [EMPTY, 0, 0]]) {
+    const bytes = rasterise({ x: 0, y: 0, zoom: 1, left, top, width: 5, height: 5 }, [{ mask, colour: [9, 9, 9], opacity: 1, contour: 2, rim: 1 }]);
+    assert.ok(bytes.every((value) => value === 0));
+  }
 });
 
 test("the selected object's white rim lies outside its contour", () => {

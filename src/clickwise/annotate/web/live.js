@@ -21,11 +21,12 @@ const CLOSED = /** @type {Record<number, LiveState>} */ ({ 4400: "outdated", 440
 
 export class Live {
   /**
-   * @param {string} client  random, one for each load of the page
+   * @param {() => string} newClient  random, one for each load of the page
    * @param {LiveHandlers} handlers
    */
-  constructor(client, handlers) {
-    this.client = client;
+  constructor(newClient, handlers) {
+    this.newClient = newClient;
+    this.client = newClient();
     this.handlers = handlers;
     /** @type {LiveState} */
     this.state = "off";
@@ -40,10 +41,21 @@ export class Live {
     setInterval(() => this.watch(), PING_EVERY);
   }
 
+  /** Greet under another name: for the server another client, because one client has one name. */
+  greetAnew() {
+    this.client = this.newClient();
+    this.connect();
+  }
+
   /** Connect now. */
   connect() {
     clearTimeout(this.timer);
-    this.socket?.close();
+    if (this.socket) {
+      const before = this.socket;
+      this.socket = null;
+      before.close();
+      this.handlers.lost();
+    }
     this.move("connecting");
     const socket = new WebSocket(new URL("api/live", document.baseURI).href.replace(/^http/, "ws"));
     this.socket = socket;

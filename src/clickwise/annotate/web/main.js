@@ -68,7 +68,7 @@ const app = /** @type {App} */ ({
 });
 app.work = new Work(app);
 app.pictures = new Pictures(app);
-app.live = new Live(randomId(), {
+app.live = new Live(randomId, {
   who: () => ({ token: token.value, user: settings.user }),
   message,
   state: connection,

@@ -20,6 +20,8 @@ export class Work {
     this.app = app;
     /** Threshold previews: one on its way, the newest waits. @type {{id: string|null, next: number|null}} */
     this.previewing = { id: null, next: null };
+    /** Others who were met on a picture. @type {Set<string>} */
+    this.met = new Set();
   }
 
   // ------------------------------------------------------------------------------------------ what the user does
@@ -259,7 +261,7 @@ export class Work {
    * @param {boolean} [byOthers]
    */
   apply(deltas, byOthers = false) {
-    const { desk, hub, pictures, telling } = this.app;
+    const { desk, hub, pictures } = this.app;
     for (const delta of deltas) {
       if (!desk.doc || delta.image_id !== desk.doc.image_id) continue;
       const next = applyDelta(desk.doc, delta);
@@ -267,12 +269,25 @@ export class Work {
         pictures.refetch();
         return;
       }
-      if (byOthers && next !== desk.doc) telling.say(`${delta.author || "Somebody"} changed this picture: ${delta.what}.`);
+      if (byOthers && next !== desk.doc) this.introduce(delta);
       desk.doc = next;
     }
     this.keepSelection();
     desk.preview = null;
     hub.changed("document", "selection");
+  }
+
+  /**
+   * Somebody else works here: said once for each of them and picture, and each step to screen readers.
+   * @param {Delta} delta
+   */
+  introduce(delta) {
+    const { telling, toasts } = this.app;
+    const who = delta.author || "Somebody else";
+    const key = `${delta.image_id}/${who}`;
+    if (this.met.has(key)) telling.say(`${who}: ${delta.what}.`);
+    else toasts.say(`${who} works on this picture too.`);
+    this.met.add(key);
   }
 
   /** Selected objects that are gone are not selected. */

@@ -2,6 +2,9 @@
  * Masks on the screen, pixel by pixel. Device pixel s of a row shows picture pixel floor((s + 0.5 - origin) / zoom): no
  * interpolation, so what one sees is the mask. The contour is drawn inside the mask, one or two device pixels wide.
  *
+ * Everything is done with runs: a row of the screen is a few [start, end) pairs, and the contour is a row without what is
+ * left of it when it is eroded.
+ *
  * @import {Colour} from "../types.js"
  * @import {Mask} from "./runs.js"
  *
@@ -21,10 +24,23 @@
  * @property {number} contour  width in device pixels, 0 for none
  * @property {number} [contourOpacity]
  * @property {number} [rim]  width of a white line outside the contour, for what is selected, in device pixels
+ *
+ * @typedef {readonly number[]} Row  [start, end) pairs in device pixels, ascending, apart from each other
+ *
+ * @typedef {{red: number, green: number, blue: number, alpha: number, packed: number}} Pen
+ *
+ * @typedef {object} Sheet  what is drawn on; bytes and pixels are the same memory
+ * @property {Uint8ClampedArray} bytes
+ * @property {Uint32Array} pixels
+ * @property {Int32Array} from  first place of each row that layers before may have painted
+ * @property {Int32Array} to
  */
 import { boxOf, rowOf } from "./runs.js";
 
 const RIM_OPACITY = 0.9;
+const WHITE = /** @type {Colour} */ ([255, 255, 255]);
+/** @type {Row} */
+const NOTHING = [];
 
 /**
  * First device pixel whose centre lies at or right of picture edge `edge`.
@@ -45,36 +61,216 @@ export function deviceEdge(edge, origin, zoom) {
  * @returns {Uint8ClampedArray}
  */
 export function rasterise(frame, layers, into) {
-  const out = into ?? new Uint8ClampedArray(frame.width * frame.height * 4);
-  for (const layer of layers) drawLayer(frame, layer, out);
-  return out;
+  const bytes = into ?? new Uint8ClampedArray(frame.width * frame.height * 4);
+  const pixels = new Uint32Array(bytes.buffer, bytes.byteOffset, frame.width * frame.height);
+  const sheet = { bytes, pixels, from: new Int32Array(frame.height).fill(frame.width), to: new Int32Array(frame.height) };
+  for (const layer of layers) drawLayer(frame, layer, sheet);
+  return bytes;
 }
 
 /**
  * @param {Frame} frame
  * @param {Layer} layer
- * @param {Uint8ClampedArray} out
+ * @param {Sheet} sheet
  */
-function drawLayer(frame, layer, out) {
-  const edge = Math.max(0, Math.round(layer.contour));
+function drawLayer(frame, layer, sheet) {
+  const contour = Math.max(0, Math.round(layer.contour));
   const rim = Math.max(0, Math.round(layer.rim ?? 0));
-  const part = coverage(frame, layer.mask, edge + rim);
+  const part = screenRows(frame, layer.mask, contour + rim);
   if (!part) return;
-  const { cells, x0, y0, width, height } = part;
-  const within = rim ? eroded(cells, width, height, rim) : cells;
-  const inner = edge ? eroded(within, width, height, edge) : within;
-  const [red, green, blue] = layer.colour;
-  const line = layer.contourOpacity ?? 1;
-  const fromX = Math.max(0, frame.left - x0);
-  const toX = Math.min(width, frame.left + frame.width - x0);
-  const fromY = Math.max(0, frame.top - y0);
-  const toY = Math.min(height, frame.top + frame.height - y0);
-  for (let row = fromY; row < toY; row++) {
-    let place = ((y0 + row - frame.top) * frame.width + x0 + fromX - frame.left) * 4;
-    for (let cell = row * width + fromX; cell < row * width + toX; cell++, place += 4) {
-      if (!cells[cell]) continue;
-      if (!within[cell]) blend(out, place, 255, 255, 255, RIM_OPACITY);
-      else blend(out, place, red, green, blue, inner[cell] ? layer.opacity : line);
+  const within = eroded(part.rows, rim);
+  const inner = eroded(within, contour);
+  const pens = {
+    rim: penOf(WHITE, RIM_OPACITY),
+    contour: penOf(layer.colour, layer.contourOpacity ?? 1),
+    fill: penOf(layer.colour, layer.opacity),
+  };
+  for (let i = 0; i < part.rows.length; i++) {
+    const y = part.top + i - frame.top;
+    if (y < 0 || y >= frame.height) continue;
+    const [all, some, least] = /** @type {[Row, Row, Row]} */ ([part.rows[i], within[i], inner[i]]);
+    if (rim) paint(sheet, y, without(all, some), frame, pens.rim);
+    if (contour) paint(sheet, y, without(some, least), frame, pens.contour);
+    paint(sheet, y, least, frame, pens.fill);
+    if (!all.length) continue;
+    sheet.from[y] = Math.min(/** @type {number} */ (sheet.from[y]), /** @type {number} */ (all[0]) - frame.left);
+    sheet.to[y] = Math.max(/** @type {number} */ (sheet.to[y]), /** @type {number} */ (all[all.length - 1]) - frame.left);
+  }
+}
+
+/**
+ * The rows of the screen that a mask covers, in the frame and `margin` pixels round it; null when there are none.
+ * @param {Frame} frame
+ * @param {Mask} mask
+ * @param {number} margin
+ * @returns {{top: number, rows: Row[]}|null}
+ */
+function screenRows(frame, mask, margin) {
+  const box = boxOf(mask);
+  if (!box) return null;
+  const x0 = frame.left - margin;
+  const x1 = frame.left + frame.width + margin;
+  if (deviceEdge(box[0], frame.x, frame.zoom) >= x1 || deviceEdge(box[2], frame.x, frame.zoom) <= x0) return null;
+  // A row more on each side than the mask reaches: its outermost pixels have a neighbour that is not covered.
+  const top = Math.max(frame.top - margin, deviceEdge(box[1], frame.y, frame.zoom) - 1);
+  const bottom = Math.min(frame.top + frame.height + margin, deviceEdge(box[3], frame.y, frame.zoom) + 1);
+  if (top >= bottom) return null;
+  /** @type {Row[]} */
+  const rows = [];
+  let last = NaN;
+  /** @type {Row} */
+  let row = NOTHING;
+  for (let s = top; s < bottom; s++) {
+    const y = Math.floor((s + 0.5 - frame.y) / frame.zoom);
+    if (y !== last) row = screenRow(rowOf(mask, y), x0, x1, frame);
+    rows.push(row);
+    last = y;
+  }
+  return { top, rows };
+}
+
+/**
+ * @param {Int32Array} runs
+ * @param {number} x0
+ * @param {number} x1
+ * @param {Frame} frame
+ * @returns {Row}
+ */
+function screenRow(runs, x0, x1, frame) {
+  /** @type {number[]} */
+  const row = [];
+  for (let i = 0; i < runs.length; i += 2) {
+    const from = Math.max(x0, deviceEdge(/** @type {number} */ (runs[i]), frame.x, frame.zoom));
+    if (from >= x1) break;
+    const to = Math.min(x1, deviceEdge(/** @type {number} */ (runs[i + 1]), frame.x, frame.zoom));
+    if (to <= from) continue;
+    // Zoomed out, the gap between two runs may lie between two pixels.
+    if (row.length && row[row.length - 1] === from) row[row.length - 1] = to;
+    else row.push(from, to);
+  }
+  return row.length ? row : NOTHING;
+}
+
+/**
+ * What is left when every pixel goes that has an uncovered one beside it (left, right, above, below), `steps` times.
+ * Beyond the first and the last row counts as covered: the margin keeps the difference out of the frame.
+ * @param {Row[]} rows
+ * @param {number} steps
+ * @returns {Row[]}
+ */
+function eroded(rows, steps) {
+  let now = rows;
+  for (let step = 0; step < steps; step++) {
+    const before = now;
+    /** @type {Row[]} */
+    const next = new Array(before.length);
+    for (let i = 0; i < before.length; i++) {
+      const row = /** @type {Row} */ (before[i]);
+      const above = before[i - 1] ?? row;
+      const below = before[i + 1] ?? row;
+      // Zoomed in, neighbouring rows of the screen show the same row of the picture, and so have the same answer.
+      const same = i > 0 && row === before[i - 1] && above === (before[i - 2] ?? before[i - 1]) && below === row;
+      next[i] = same ? /** @type {Row} */ (next[i - 1]) : common(common(narrowed(row), above), below);
+    }
+    now = next;
+  }
+  return now;
+}
+
+/**
+ * @param {Row} row
+ * @returns {Row} every run a pixel shorter at both ends
+ */
+function narrowed(row) {
+  /** @type {number[]} */
+  const out = [];
+  for (let i = 0; i < row.length; i += 2) {
+    const from = /** @type {number} */ (row[i]) + 1;
+    const to = /** @type {number} */ (row[i + 1]) - 1;
+    if (to > from) out.push(from, to);
+  }
+  return out.length ? out : NOTHING;
+}
+
+/**
+ * @param {Row} a
+ * @param {Row} b
+ * @returns {Row} what both cover
+ */
+function common(a, b) {
+  if (!a.length || !b.length) return NOTHING;
+  /** @type {number[]} */
+  const out = [];
+  for (let i = 0, k = 0; i < a.length && k < b.length; ) {
+    const endA = /** @type {number} */ (a[i + 1]);
+    const endB = /** @type {number} */ (b[k + 1]);
+    const from = Math.max(/** @type {number} */ (a[i]), /** @type {number} */ (b[k]));
+    const to = Math.min(endA, endB);
+    if (to > from) out.push(from, to);
+    if (endA <= endB) i += 2;
+    else k += 2;
+  }
+  return out.length ? out : NOTHING;
+}
+
+/**
+ * @param {Row} row
+ * @param {Row} part  lies within it
+ * @returns {Row} the row without the part
+ */
+function without(row, part) {
+  if (!part.length) return row;
+  /** @type {number[]} */
+  const out = [];
+  let k = 0;
+  for (let i = 0; i < row.length; i += 2) {
+    let from = /** @type {number} */ (row[i]);
+    const end = /** @type {number} */ (row[i + 1]);
+    while (k < part.length && /** @type {number} */ (part[k]) < end) {
+      if (/** @type {number} */ (part[k]) > from) out.push(from, /** @type {number} */ (part[k]));
+      from = /** @type {number} */ (part[k + 1]);
+      k += 2;
+    }
+    if (end > from) out.push(from, end);
+  }
+  return out;
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+/**
+ * @param {Colour} colour
+ * @param {number} alpha
+ * @returns {Pen}
+ */
+function penOf([red, green, blue], alpha) {
+  const a = Math.round(alpha * 255);
+  const packed = LITTLE_ENDIAN ? (a << 24) | (blue << 16) | (green << 8) | red : (red << 24) | (green << 16) | (blue << 8) | a;
+  return { red, green, blue, alpha, packed: packed >>> 0 };
+}
+
+/**
+ * Runs of one row of the screen in one colour, over what is there.
+ * @param {Sheet} sheet
+ * @param {number} y
+ * @param {Row} row
+ * @param {Frame} frame
+ * @param {Pen} pen
+ */
+function paint({ bytes, pixels, from: used, to: unused }, y, row, frame, pen) {
+  if (pen.alpha === 0) return;
+  const start = y * frame.width;
+  for (let i = 0; i < row.length; i += 2) {
+    const from = Math.max(/** @type {number} */ (row[i]) - frame.left, 0);
+    const to = Math.min(/** @type {number} */ (row[i + 1]) - frame.left, frame.width);
+    if (from >= to) continue;
+    if (pen.alpha >= 1 || to <= /** @type {number} */ (used[y]) || from >= /** @type {number} */ (unused[y])) {
+      pixels.fill(pen.packed, start + from, start + to);
+      continue;
+    }
+    for (let place = start + from; place < start + to; place++) {
+      if (pixels[place] === 0) pixels[place] = pen.packed;
+      else blend(bytes, place * 4, pen);
     }
   }
 }
@@ -83,98 +279,14 @@ function drawLayer(frame, layer, out) {
  * One colour over what is there, straight alpha.
  * @param {Uint8ClampedArray} out
  * @param {number} place
- * @param {number} red
- * @param {number} green
- * @param {number} blue
- * @param {number} alpha
+ * @param {Pen} pen
  */
-function blend(out, place, red, green, blue, alpha) {
+function blend(out, place, pen) {
   const below = /** @type {number} */ (out[place + 3]) / 255;
-  if (below === 0 || alpha >= 1) {
-    out[place] = red;
-    out[place + 1] = green;
-    out[place + 2] = blue;
-    out[place + 3] = alpha * 255;
-    return;
-  }
-  const total = alpha + below * (1 - alpha);
-  const share = total > 0 ? alpha / total : 0;
-  out[place] = red * share + /** @type {number} */ (out[place]) * (1 - share);
-  out[place + 1] = green * share + /** @type {number} */ (out[place + 1]) * (1 - share);
-  out[place + 2] = blue * share + /** @type {number} */ (out[place + 2]) * (1 - share);
+  const total = pen.alpha + below * (1 - pen.alpha);
+  const share = pen.alpha / total;
+  out[place] = pen.red * share + /** @type {number} */ (out[place]) * (1 - share);
+  out[place + 1] = pen.green * share + /** @type {number} */ (out[place + 1]) * (1 - share);
+  out[place + 2] = pen.blue * share + /** @type {number} */ (out[place + 2]) * (1 - share);
   out[place + 3] = total * 255;
-}
-
-/**
- * The device pixels that a mask covers, 1 or 0, within the frame and `margin` pixels round it.
- * @param {Frame} frame
- * @param {Mask} mask
- * @param {number} margin
- * @returns {{cells: Uint8Array, x0: number, y0: number, width: number, height: number}|null}
- */
-export function coverage(frame, mask, margin) {
-  const box = boxOf(mask);
-  if (!box) return null;
-  // One pixel more on each side than the mask reaches: its outermost pixels have a neighbour that is not covered.
-  const x0 = Math.max(frame.left - margin, deviceEdge(box[0], frame.x, frame.zoom) - 1);
-  const x1 = Math.min(frame.left + frame.width + margin, deviceEdge(box[2], frame.x, frame.zoom) + 1);
-  const y0 = Math.max(frame.top - margin, deviceEdge(box[1], frame.y, frame.zoom) - 1);
-  const y1 = Math.min(frame.top + frame.height + margin, deviceEdge(box[3], frame.y, frame.zoom) + 1);
-  const width = x1 - x0;
-  const height = y1 - y0;
-  if (width <= 0 || height <= 0) return null;
-  const cells = new Uint8Array(width * height);
-  let last = NaN;
-  for (let row = 0; row < height; row++) {
-    const y = Math.floor((y0 + row + 0.5 - frame.y) / frame.zoom);
-    if (y === last) cells.copyWithin(row * width, (row - 1) * width, row * width);
-    else fillRow(cells, row * width, rowOf(mask, y), x0, x1, frame);
-    last = y;
-  }
-  return { cells, x0, y0, width, height };
-}
-
-/**
- * @param {Uint8Array} cells
- * @param {number} start
- * @param {Int32Array} runs
- * @param {number} x0
- * @param {number} x1
- * @param {Frame} frame
- */
-function fillRow(cells, start, runs, x0, x1, frame) {
-  for (let i = 0; i < runs.length; i += 2) {
-    const from = Math.max(x0, deviceEdge(/** @type {number} */ (runs[i]), frame.x, frame.zoom));
-    if (from >= x1) return;
-    const to = Math.min(x1, deviceEdge(/** @type {number} */ (runs[i + 1]), frame.x, frame.zoom));
-    if (to > from) cells.fill(1, start + from - x0, start + to - x0);
-  }
-}
-
-/**
- * Cells all of whose neighbours within `steps` (up, down, left, right) are covered. Beyond the border counts as covered.
- * @param {Uint8Array} cells
- * @param {number} width
- * @param {number} height
- * @param {number} steps
- * @returns {Uint8Array}
- */
-function eroded(cells, width, height, steps) {
-  let now = cells;
-  for (let step = 0; step < steps; step++) {
-    const next = now.slice();
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        if (!now[i]) continue;
-        const open =
-          (x > 0 && !now[i - 1]) ||
-          (x < width - 1 && !now[i + 1]) ||
-          (y > 0 && !now[i - width]) ||
-          (y < height - 1 && !now[i + width]);
-        if (open) next[i] = 0;
-      }
-    }
-    now = next;
-  }
-  return now;
 }

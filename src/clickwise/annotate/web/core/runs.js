@@ -201,6 +201,9 @@ export function area(mask) {
   return total;
 }
 
+/** Boxes are asked for at every frame. @type {WeakMap<Mask, Box>} */
+const boxes = new WeakMap();
+
 /**
  * Tight half-open box of what is set, null when nothing is.
  * @param {Mask} mask
@@ -208,6 +211,8 @@ export function area(mask) {
  */
 export function boxOf(mask) {
   if (!mask.rows.length) return null;
+  const known = boxes.get(mask);
+  if (known) return known;
   let x0 = Infinity;
   let x1 = -Infinity;
   for (const row of mask.rows) {
@@ -215,5 +220,7 @@ export function boxOf(mask) {
     x0 = Math.min(x0, /** @type {number} */ (row[0]));
     x1 = Math.max(x1, /** @type {number} */ (row[row.length - 1]));
   }
-  return [x0, mask.top, x1, mask.top + mask.rows.length];
+  const box = /** @type {Box} */ ([x0, mask.top, x1, mask.top + mask.rows.length]);
+  boxes.set(mask, box);
+  return box;
 }

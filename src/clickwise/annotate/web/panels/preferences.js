@@ -17,7 +17,7 @@ export function openSettings(app) {
   user.addEventListener("change", () => {
     settings.user = user.value.trim();
     change();
-    app.live.connect(); // the name is part of the greeting
+    app.live.greetAnew();
   });
   openDialog({
     title: "Settings",
