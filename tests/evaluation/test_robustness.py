@@ -15,12 +15,15 @@ from PIL import Image
 from clickwise import evaluate
 from clickwise.clicks.human import HumanClicks
 from clickwise.errors import OptionError
+from clickwise.evaluation.campaign import Task
 from clickwise.evaluation.protocol import EvaluationProtocol
+from clickwise.evaluation.robustness import campaign
 from clickwise.evaluation.robustness.campaign import limited, robustness
 from clickwise.evaluation.robustness.changed import ChangedDataset
 from clickwise.evaluation.robustness.comparison import group_difference, paired_difference, rank_correlation
 from clickwise.evaluation.robustness.conditions import CONDITIONS, GROUPS, Condition, conditions_named
 from clickwise.evaluation.robustness.report import plot_conditions, text, write_json
+from clickwise.evaluation.runner import Job
 
 BUDGET = 4
 LARGE = 130
@@ -181,6 +184,24 @@ def test_one_picture_for_all_models(found, tmp_path) -> None:
     assert file.name == "robustness_memory.png"
     with Image.open(file) as image:
         assert len(np.unique(np.asarray(image.convert("L")))) > 10
+
+
+def test_a_run_that_is_stopped_leaves_what_it_has_found(found, data, tmp_path, monkeypatch) -> None:
+    answers = iter([found])
+
+    def once(*_: object, **__: object):
+        for answer in answers:
+            return answer
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "run_conditions", once)
+    tasks = [Task(Job(name, data, PROTOCOL), [(0, 0)]) for name in ("opencv-grabcut", "clickwise-s")]
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        campaign.run_tasks(tasks, [], "again", say=said.append, plots=tmp_path, json_file=tmp_path / "r.json")
+    assert len(json.loads((tmp_path / "r.json").read_text("utf-8"))["results"]) == len(said) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "robustness.txt", "robustness_memory.png"]
+    assert (tmp_path / "robustness.txt").read_text("utf-8") == f"{said[0]}\nAgain: again\n"
 
 
 def test_conditions_by_name_group_or_all() -> None:

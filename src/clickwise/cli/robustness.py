@@ -70,7 +70,6 @@ def robustness(
     from clickwise.evaluation.ranks import device_of_rank, joined_ranks
     from clickwise.evaluation.robustness.campaign import limited, run_tasks
     from clickwise.evaluation.robustness.conditions import conditions_named
-    from clickwise.evaluation.robustness.report import write_json
 
     chosen = conditions_named(conditions)
     protocol = EvaluationProtocol(n_clicks=n_clicks)
@@ -88,12 +87,19 @@ def robustness(
     )
     command = command_line("robustness", robustness, given)
     with joined_ranks() as ranks:
-        say, pictures = (typer.echo, plots) if ranks.is_first else (_nobody, None)
-        results = run_tasks(
-            tasks, chosen, command, say=say, seed=seed, processes=processes, ranks=ranks, plots=pictures, worst=worst
+        say, pictures, numbers = (typer.echo, plots, json_file) if ranks.is_first else (_nobody, None, None)
+        run_tasks(
+            tasks,
+            chosen,
+            command,
+            say=say,
+            seed=seed,
+            processes=processes,
+            ranks=ranks,
+            plots=pictures,
+            worst=worst,
+            json_file=numbers,
         )
-        if json_file is not None and ranks.is_first:
-            write_json(json_file, results, command)
 
 
 def _nobody(_text: str) -> None:

@@ -21,7 +21,7 @@ from clickwise.evaluation.result import EvaluationResult
 from clickwise.evaluation.robustness.changed import ChangedDataset, usable_units
 from clickwise.evaluation.robustness.comparison import Finding, Robustness
 from clickwise.evaluation.robustness.conditions import Condition, conditions_named
-from clickwise.evaluation.robustness.report import plot_conditions, text
+from clickwise.evaluation.robustness.report import plot_conditions, text, write_json
 from clickwise.evaluation.runner import Job, ModelLike, Unit, checked_units, run
 from clickwise.evaluation.shapes import Shape, measure
 from clickwise.evaluation.worst import Failure, write_worst
@@ -164,11 +164,13 @@ def run_tasks(
     ranks: Ranks | None = None,
     plots: Path | None = None,
     worst: int = 0,
+    json_file: Path | None = None,
 ) -> list[Robustness]:
     """Every model on every data set under all conditions, saying each one's tables as soon as they are known.
 
     ``command`` leads here again. plots: a folder for one picture per data set, so many of the ``worst`` objects of each
-    plain run, and the tables. The other arguments are those of `run_conditions`.
+    plain run, and the tables. json_file: all numbers. Both are written anew after each model and data set, so that a
+    run of an hour that is stopped leaves what it has found. The other arguments are those of `run_conditions`.
     """
     printed: list[str] = []
 
@@ -196,10 +198,12 @@ def run_tasks(
             )
             results.append(found)
             tell(text(found, labels[model]))
+            if json_file is not None:
+                write_json(json_file, results, command)
+            if plots is not None:
+                plot_conditions(results, plots, labels)
+                write_text(plots / REPORT_NAME, "\n".join([*printed, f"Again: {command}"]) + "\n")
     tell(f"Again: {command}")
-    if plots is not None:
-        plot_conditions(results, plots, labels)
-        write_text(plots / REPORT_NAME, "\n".join(printed) + "\n")
     return results
 
 
