@@ -46,6 +46,13 @@ TORCH_FREE = [
     "annotate/store.py",
     "annotate/protocol.py",
     "annotate/client.py",
+    "annotate/deltas.py",
+    "annotate/row_runs.py",
+    "annotate/networks.py",
+    "annotate/decoded.py",
+    "annotate/states.py",
+    "annotate/session.py",
+    "annotate/server",
 ]
 
 

@@ -18,8 +18,8 @@ from clickwise.imaging import LoadedImage, read_image
 from clickwise.imaging.encode import halved, jpeg_bytes
 from clickwise.types import ImageArray
 
-DEFAULT_BUDGET = 1 << 30
-"""Bytes of pixels that are kept: one picture of 250 megapixels with its pyramid, or 130 of two."""
+DEFAULT_BUDGET = 512 << 20
+"""Bytes of pixels that are kept: 60 photos of two megapixels, or one of 100, with their pyramids."""
 _DECODERS = 2
 _TILE_QUALITY = 95
 _WITH_PYRAMID = 4 / 3

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from clickwise.annotate.protocol import ModelShape
 from clickwise.errors import ClickwiseError, ModelError, OptionError
+from clickwise.weights import hub, zoo
 
 if TYPE_CHECKING:
     from clickwise.engines.base import Engine
@@ -138,7 +139,7 @@ class Networks:
             titles[name] = Path(model).name
         return cls(openers, titles)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Network]:
         return iter(self._networks.values())
 
     @property
@@ -163,6 +164,22 @@ class Networks:
         """Let all threads end."""
         for network in self._networks.values():
             network.close()
+
+
+def check_models(models: Iterable[str]) -> None:
+    """Whether these weights are on this machine; quick and without torch when they are.
+
+    Raises what `load_model` would raise: UnknownModelError, WeightsMissingError naming the command that fetches them.
+    """
+    for model in models:
+        entry = zoo.find(model)
+        if (entry is not None and hub.find_local(entry) is not None) or Path(model).is_file():
+            continue
+        from clickwise.inference.factory import WITHOUT_LEARNING
+        from clickwise.weights.load import load_model
+
+        if model not in WITHOUT_LEARNING:
+            load_model(model)
 
 
 def _short_name(model: str, taken: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clickwise.annotate import history
 from clickwise.annotate.actions import Action, AddClick, AddObject, AddStroke, CutOthers, SetMask, Together
 from clickwise.annotate.answers import mask_of
 from clickwise.annotate.brush import painted
@@ -38,7 +39,7 @@ from clickwise.annotate.protocol import (
 from clickwise.annotate.states import StateKey, States
 from clickwise.annotate.store import ProjectStore, Recorded
 from clickwise.clicks.click import Click
-from clickwise.errors import ClickError, InputError, LockedError
+from clickwise.errors import ClickError, InputError, LockedError, ProjectError
 from clickwise.types import Box, Size
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Session:
         Raises ClickError, LockedError, or ProjectError when the object is gone.
         """
         document = self.store.document(self.image_id)
-        item = None if object_id is None else _open(document, object_id)
+        item = None if object_id is None else _open(document, object_id, commands[-1].base_version)
         begin = time.perf_counter()
         predictor = _predictor(engine, picture, model)
         start, clicks = _prompt(commands, document.size, item)
@@ -147,7 +148,7 @@ class Session:
     def record_clicks(self, commands: Sequence[Asking], object_id: int | None, answer: Answer) -> Recorded:
         """Store an answer as one step of undo, under the id of the last command."""
         last = commands[-1]
-        class_id = self._class_of(last, object_id)
+        class_id = self._class_of(commands[0], object_id)
 
         def action(document: ImageDocument) -> Action:
             number = document.next_object_id if object_id is None else object_id
@@ -192,7 +193,7 @@ class Session:
     def threshold(self, command: DoThreshold, model: str) -> tuple[MaskObject, MaskRuns]:
         """The object and its mask at another threshold. KeyError when nothing is kept; then `replay` comes first."""
         document = self.store.document(self.image_id)
-        item = _open(document, command.object_id)
+        item = _open(document, command.object_id, command.base_version)
         if not item.clicks:
             raise _no_probabilities(command.object_id)
         state = self.states.get(StateKey.of(self.image_id, item, model))
@@ -240,8 +241,14 @@ def touched_object(recorded: Recorded, named: int | None) -> int | None:
 # ---------------------------------------------------------------------------------------------- helpers
 
 
-def _open(document: ImageDocument, object_id: int) -> MaskObject:
-    item = document.content.get(object_id)
+def _open(document: ImageDocument, object_id: int, base: int | None = None) -> MaskObject:
+    """The object, for changing it. ConflictError when it went after the version that the user saw."""
+    try:
+        item = document.content.get(object_id)
+    except ProjectError as error:
+        if base is not None and base < document.version:
+            raise history.refuse(str(error), base, document.version) from error
+        raise
     if item.locked:
         raise LockedError(f"object {object_id} is locked; unlock it first")
     return item

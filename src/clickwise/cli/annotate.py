@@ -19,9 +19,11 @@ def annotate(
         typer.Argument(metavar="[IMAGES-OR-FOLDER]...", help="Pictures to annotate.", show_default=False),
     ] = None,
     project: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--project", metavar="DIR", help="Where the work is kept. Default: .clickwise in the pictures' folder."
+            "--project",
+            metavar="DIR",
+            help="Where the work is kept: a folder, or a database's URL. Default: .clickwise in the pictures' folder.",
         ),
     ] = None,
     host: Annotated[

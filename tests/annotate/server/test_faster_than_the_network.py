@@ -173,3 +173,19 @@ def test_a_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(tmp_path:
             assert server.http.get("/api/models").json()[0]["state"] == "failed"
             server.http.post("/api/models/odd/load")
             assert client.ask("click", image_id=server.images[0], x=20, y=15)["type"] == "result"
+
+
+def test_a_click_taken_back_while_others_have_the_network_does_not_stop_those_behind(server: Server) -> None:
+    one, two = server.images
+    with server.client("a") as ann, server.client("b") as bob:
+        hold(server)
+        ann.send("click", image_id=one, x=20, y=15)
+        assert server.network.begun.wait(10)
+        waits = bob.send("click", image_id=two, x=20, y=15)
+        assert bob.of("busy")["reason"] == "queue"
+        bob.send("cancel", target=waits)
+        assert bob.answer(waits)["code"] == "cancelled"
+        behind = bob.send("click", image_id=two, x=40, y=15)
+        server.network.free.set()
+        assert bob.answer(behind)["type"] == "result"
+    assert len(server.store.document(two).objects) == 1

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -40,12 +39,17 @@ from clickwise.annotate.store import Recorded
 from clickwise.errors import InputError
 
 T = TypeVar("T")
-_ANSWERS_KEPT = 256
+_ANSWERS_KEPT = 64
+"""The store knows all others by their ids."""
 _IDS_KEPT = 20_000
 _MOST_WAITING = 200
 """Commands of one client on one picture that wait; more is a runaway client."""
 _BUSY_AFTER = 0.1
 _LOOK_EVERY = 0.5
+
+
+class DroppedError(Exception):
+    """A job was taken back before it began. Not the event loop's own cancelling: that would end the bench."""
 
 
 class Ids(Collection[str]):
@@ -95,7 +99,7 @@ class Job:
         """Begin: nobody can join or drop it now. Called in the network's thread."""
         with self._guard:
             if self._dropped:
-                raise CancelledError
+                raise DroppedError
             self._claimed = True
             return list(self.commands)
 
@@ -255,7 +259,10 @@ class Bench:
         self.task: asyncio.Task[None] | None = None
         self._queue: deque[Job] = deque()
         self._now: Job | None = None
-        self._session = Session(self.services.store, self.services.states, image_id, desk.user, desk.own)
+
+    @property
+    def _session(self) -> Session:
+        return Session(self.services.store, self.services.states, self.image_id, self.desk.user, self.desk.own)
 
     def add(self, command: AnyCommand) -> None:
         """Queue a command, or have it join the one before."""
@@ -307,8 +314,8 @@ class Bench:
             self._now = job = self._queue.popleft()
             try:
                 await self._do(job)
-            except CancelledError:
-                pass  # dropped, and said so
+            except DroppedError:
+                pass  # and said so
             except Exception as error:
                 self.desk.refuse(job.last, error)
             finally:
@@ -398,8 +405,7 @@ class Bench:
 
     async def _picture(self, job: Job) -> Picture:
         job.waits_for = "picture"
-        entry = await self.services.blocking(self.services.store.image, self.image_id)
-        picture = await asyncio.wrap_future(self.services.pictures.get(entry))
+        picture = await self.services.picture(self.image_id)
         job.waits_for = "queue"
         return picture
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -46,6 +47,7 @@ log = logging.getLogger("clickwise.annotate")
 _MOST_UNSENT = 2000
 """Messages that a connection may be behind; then it is closed and may come back for the newest state."""
 _MOST_DESKS = 512
+_MOST_CONNECTIONS = 256
 _CLOSE_SLOW = 1013
 _FINISH_SECONDS = 10.0
 
@@ -74,9 +76,12 @@ class Connection:
 
     async def pump(self) -> None:
         """Send until the end."""
-        while (message := await self.unsent.get()) is not None:
-            await self.socket.send_text(message.model_dump_json())
-        await self.socket.close(self.code)
+        try:
+            while (message := await self.unsent.get()) is not None:
+                await self.socket.send_text(message.model_dump_json())
+            await self.socket.close(self.code)
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("a connection was gone before all was sent")
 
 
 class Live:
@@ -112,6 +117,9 @@ class Live:
     async def serve(self, socket: WebSocket) -> None:
         """A connection from its hello to its end."""
         await socket.accept()
+        if len(self._connections) >= _MOST_CONNECTIONS:
+            await _close(socket, _CLOSE_SLOW)
+            return
         hello = await self._hello(socket)
         if hello is None:
             return
@@ -204,6 +212,7 @@ class Live:
         desk = self._desks.get(hello.client)
         if desk is None:
             desk = self._desks[hello.client] = Desk(self.services, hello.client, hello.user)
+        desk.user = hello.user
         self._desks.move_to_end(hello.client)
         self._sweep()
         return desk
@@ -251,8 +260,9 @@ class Live:
 
     def model_changed(self, network: Network) -> None:
         """A network changed its state; may be called from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.tell_all, ModelNews(model=network.shape()))
+        with suppress(RuntimeError):  # the server has stopped meanwhile
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.tell_all, ModelNews(model=network.shape()))
 
     def tell_all(self, message: Message) -> None:
         """A message to every connection."""

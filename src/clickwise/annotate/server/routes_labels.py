@@ -71,7 +71,8 @@ class Transfers:
         finally:
             await services.blocking(shutil.rmtree, folder, ignore_errors=True)
         await services.live.changed_everything(f"{name} was imported")
-        return {"images": done.images, "objects": done.objects, "notes": list(done.notes)}
+        told = {"images": done.images, "objects": done.objects, "notes": list(done.notes)}
+        return {**told, "message": " ".join((done.message, *done.notes))}
 
 
 def router(services: Services) -> APIRouter:

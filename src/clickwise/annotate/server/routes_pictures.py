@@ -31,14 +31,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/tiles/{level}/{column}/{row}.jpg", response_class=Response)
     async def tile(image_id: str, level: int, column: int, row: int, v: str = Query("", max_length=64)) -> Response:
         """One tile of at most 512 x 512 pixels; level 0 is full size, each next one half of it."""
-        entry = await services.blocking(services.store.image, image_id)
-        try:
-            picture = await asyncio.wrap_future(services.pictures.get(entry))
-        except ImageError as error:
-            if not entry.trouble:
-                await services.blocking(services.store.note_trouble, image_id, str(error))
-                await services.live.image_changed(image_id)
-            raise
+        picture = await services.picture(image_id)
         try:
             data = await asyncio.to_thread(picture.tile, level, column, row)
         except InputError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from clickwise.annotate.database import PROJECT_FILE
-from clickwise.annotate.networks import Networks
+from clickwise.annotate.networks import Networks, check_models
 from clickwise.annotate.protocol import MOST_TEXT
 from clickwise.annotate.server.app import create_app
 from clickwise.annotate.server.security import checked_token, new_token
@@ -42,7 +42,7 @@ class Start:
     """
 
     pictures: tuple[Path, ...] = ()
-    project: Path | None = None
+    project: str | None = None
     host: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
@@ -55,12 +55,13 @@ class Start:
 
 def run(start: Start, say: Say) -> None:
     """Open the project, add the pictures, serve until Ctrl-C or SIGTERM. ClickwiseError when something does not fit."""
-    for place in start.pictures:
-        if not place.exists():
-            raise ImageError(f"{place} does not exist; expected a picture or a folder of pictures")
+    for picture in start.pictures:
+        if not picture.exists():
+            raise ImageError(f"{picture} does not exist; expected a picture or a folder of pictures")
     place, added = project_place(start)
     token = checked_token(start.token) if start.token is not None else new_token()
     root_path = _root_path(start.root_path)
+    check_models(start.models)
     listener = listen(start.host, start.port)
     try:
         with ProjectStore.open(place, name=_project_name(place)) as store:
@@ -79,11 +80,12 @@ def run(start: Start, say: Say) -> None:
         listener.close()
 
 
-def project_place(start: Start) -> tuple[Path, tuple[Path, ...]]:
+def project_place(start: Start) -> tuple[str | Path, tuple[Path, ...]]:
     """Where the project lies, and the pictures to add to it.
 
-    Named by --project; else ``.clickwise`` in the folder that was given, or beside the pictures that were given. A
-    folder that is a project itself is opened as it is. Without pictures: the project in or of this folder.
+    Named by --project, also as the URL of a database; else ``.clickwise`` in the folder that was given, or beside the
+    pictures that were given. A folder that is a project itself is opened as it is. Without pictures: the project in or
+    of this folder.
     """
     given = start.pictures
     if start.project is not None:
@@ -129,9 +131,11 @@ def listen(host: str, port: int | None) -> socket.socket:
     raise OptionError(f"no port is free at {host}")
 
 
-def _project_name(place: Path) -> str:
+def _project_name(place: str | Path) -> str:
     """What a new project is called: like its folder of pictures."""
-    folder = place.absolute()
+    if "://" in str(place):
+        return str(place).rpartition("/")[2].partition("?")[0]
+    folder = Path(place).absolute()
     return folder.parent.name if folder.name == PROJECT_FOLDER else folder.stem
 
 

@@ -11,14 +11,15 @@ from importlib.metadata import version as version_of_package
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clickwise.annotate.decoded import Pictures
+from clickwise.annotate.decoded import Picture, Pictures
 from clickwise.annotate.deltas import classes_shape, progress_shape
+from clickwise.annotate.document import ImageEntry
 from clickwise.annotate.networks import Networks
 from clickwise.annotate.protocol import MOST_TEXT, PROTOCOL_VERSION
 from clickwise.annotate.server.security import new_token
 from clickwise.annotate.states import States
 from clickwise.annotate.store import ProjectStore
-from clickwise.errors import OptionError
+from clickwise.errors import ImageError, OptionError
 from clickwise.formats.registry import FORMATS
 from clickwise.imaging import max_pixels
 
@@ -77,6 +78,17 @@ class Services:
         """Do something that waits for the disk, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
 
+    async def picture(self, image_id: str) -> Picture:
+        """A picture, decoded. ImageError when it cannot be; a file that is damaged is listed with its trouble then."""
+        entry = await self.blocking(self.store.image, image_id)
+        try:
+            return await asyncio.wrap_future(self.pictures.get(entry))
+        except ImageError as error:
+            if not entry.trouble and await self.blocking(_is_unchanged, entry):
+                await self.blocking(self.store.note_trouble, image_id, str(error))
+                await self.live.image_changed(image_id)
+            raise
+
     def close(self) -> None:
         """Let all threads end; what has begun is finished first. The store stays open: its owner closes it."""
         self.networks.close()
@@ -106,6 +118,14 @@ class Services:
             "version": version_of_package("clickwise"),
             "protocol": PROTOCOL_VERSION,
         }
+
+
+def _is_unchanged(entry: ImageEntry) -> bool:
+    """Whether the file is the one that was added: one that is gone or replaced may come back."""
+    try:
+        return Path(entry.path).stat().st_size == entry.file_bytes
+    except OSError:
+        return False
 
 
 def _formats() -> list[dict[str, str]]:

@@ -1,0 +1,163 @@
+"""``clickwise annotate`` as a process: what it says, how it ends, what is there afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from talking import make_pictures
+
+from clickwise.annotate.server.run import PROJECT_FOLDER, Start, listen, project_place
+from clickwise.annotate.store import ProjectStore
+from clickwise.errors import OptionError
+
+RUN = "import sys; from clickwise.cli.main import main; sys.exit(main())"
+TOKEN = "token-on-the-line"
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and its address, after it has said it."""
+    command = [sys.executable, "-c", RUN, "annotate", "--no-browser", "--port", "0", "--token", TOKEN, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        found = next(
+            (m for line in lines if (m := re.match(r"open: (http://127\.0\.0\.1:\d+)/#token=(.*)", line))), None
+        )
+        assert found is not None, process.stderr.read() if process.stderr else ""
+        assert found[2] == TOKEN
+        try:
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("sign", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
+def test_a_server_ends_cleanly_and_keeps_what_it_acknowledged(tmp_path: Path, sign: int, code: int) -> None:
+    folder = make_pictures(tmp_path / "caf\u00e9 1")
+    with started(str(folder)) as (process, address), httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+    ) as http:  # fmt: skip
+        image = http.get("/api/images").json()["images"][0]["image_id"]
+        stroke = {"type": "stroke", "id": "s1", "image_id": image, "points": [[9, 9]], "radius": 4}
+        answer = http.post(f"/api/images/{image}/do", json=stroke)
+        assert answer.status_code == 200, answer.text
+        page = http.get("/", headers={"Authorization": ""})
+        assert page.status_code == 200
+        assert TOKEN not in page.text
+        process.send_signal(sign)
+        assert process.wait(60) == code
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    with ProjectStore.open(folder / PROJECT_FOLDER, create=False) as store:
+        assert store.document(image).objects[0].mask.area > 40
+        assert store.name() == "caf\u00e9 1"
+        assert not store.check()
+    assert sorted(path.name for path in folder.iterdir()) == [PROJECT_FOLDER, "p0.png", "p1.png"]
+
+
+def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "pictures")
+    with started(str(folder)) as (process, address), httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+    ) as http:  # fmt: skip
+        image = http.get("/api/images").json()["images"][0]["image_id"]
+        acknowledged = []
+
+        def work() -> None:
+            for number in range(1000):
+                stroke = {"type": "stroke", "id": f"s{number}", "image_id": image, "points": [[9, 9]], "radius": 4}
+                try:
+                    acknowledged.append(http.post(f"/api/images/{image}/do", json=stroke).json()["object_id"])
+                except httpx.HTTPError:
+                    return
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        while len(acknowledged) < 5:
+            assert worker.is_alive()
+        process.kill()
+        worker.join()
+    with ProjectStore.open(folder / PROJECT_FOLDER, create=False) as store:
+        kept = [item.object_id for item in store.document(image).objects]
+        assert kept[: len(acknowledged)] == acknowledged
+        assert len(kept) <= len(acknowledged) + 1
+        assert not store.check()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["no/such/folder"], "does not exist"),
+        ([], "no pictures were given"),
+        (["--project", "p", "--token", "short"], "the token"),
+        (["--device", "gpu"], "expected one of auto"),
+        (["--root-path", "prefix", "--project", "p"], "--root-path"),
+        (["--model", "no-such-model", "--project", "p"], "no-such-model"),
+        (["--host", "no.such.host.invalid", "--project", "p"], "no.such.host.invalid"),
+        (["--port", "70000"], "--port"),
+        (["empty"], "holds no picture"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from clickwise.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert main(["annotate", "--no-browser", *(["--port", "0"] if "--port" not in arguments else []), *arguments]) == 2
+    error = capfd.readouterr().err
+    assert says in error
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_port_in_use_is_said_or_another_one_taken() -> None:
+    taken = listen("127.0.0.1", 0)
+    port = taken.getsockname()[1]
+    with pytest.raises(OptionError, match=f"port {port} is in use"):
+        listen("127.0.0.1", port)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("clickwise.annotate.server.run.DEFAULT_PORT", port)
+        other = listen("127.0.0.1", None)
+    assert other.getsockname()[1] != port
+    taken.close()
+    other.close()
+
+
+def test_where_the_project_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_pictures(tmp_path / "photos")
+    assert project_place(Start((folder,))) == (folder / PROJECT_FOLDER, (folder,))
+    assert project_place(Start((folder / "p0.png",))) == (folder / PROJECT_FOLDER, (folder / "p0.png",))
+    assert project_place(Start((folder,), "postgresql://host/base")) == ("postgresql://host/base", (folder,))
+    ProjectStore.open(folder / PROJECT_FOLDER).close()
+    assert project_place(Start((folder / PROJECT_FOLDER,))) == (folder / PROJECT_FOLDER, ())
+    monkeypatch.chdir(folder)
+    assert project_place(Start()) == (Path(PROJECT_FOLDER), ())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError):
+        project_place(Start())
+
+
+def test_help_is_quick_and_without_the_extra_there_is_one_line(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['fastapi'] = None; " + RUN
+    answer = subprocess.run(
+        [sys.executable, "-c", hidden, "annotate", str(make_pictures(tmp_path / "p"))],
+        capture_output=True, text=True, env={**os.environ}, timeout=120, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 2
+    assert 'pip install "clickwise[annotate]"' in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
