@@ -125,12 +125,16 @@ def test_a_mask_as_a_picture_and_files_by_their_last_name(photos: Path, tmp_path
         mask = np.zeros((80, 120), np.uint8)
         mask[5:9, 7:30] = 255
         Image.fromarray(mask).save(tmp_path / "b.png")
+        (tmp_path / "b.txt").write_text("0 0.5 0 1 0 1 1 0.5 1\n")
         done = transfer.take_labels(one, tmp_path / "b.png", "b.png", most_bytes=MOST)
         assert (done.images, done.objects) == (1, 1)
         (entry,) = [entry for entry in one.images() if entry.object_count]
         assert entry.name == "day1/deep/b.jpg"
-        assert transfer.take_labels(one, tmp_path / "b.png", "b_mask.png", most_bytes=MOST).objects == 0
-        for name, reason in (("a.png", r"a\.png or day1/a\.png"), ("c.png", "mask of no picture")):
+        assert transfer.take_labels(one, tmp_path / "b.png", "b_mask.png", form="coco", most_bytes=MOST).objects == 0
+        done = transfer.take_labels(one, tmp_path / "b.txt", "b.txt", most_bytes=MOST)
+        assert (done.objects, done.message) == (1, "1 object on 1 picture.")
+        assert one.document(entry.image_id).objects[1].mask.box == (60, 0, 120, 80)
+        for name, reason in (("a.png", r"a\.png or day1/a\.png"), ("c.png", "belongs to no picture")):
             with pytest.raises(ProjectError, match=reason):
                 transfer.take_labels(one, tmp_path / "b.png", name, most_bytes=MOST)
 
@@ -240,7 +244,9 @@ def test_refusals_of_uploads(served: tuple[ProjectStore, RemoteProject], tmp_pat
     Image.new("L", (10, 10), 255).save(tmp_path / "a.png")
     (tmp_path / "wrong.zip").write_bytes(zipped({"masks/day1/a.png": (tmp_path / "a.png").read_bytes()}))
     before = content(store)
+    (tmp_path / "masks.zip").write_bytes(zipped({"day1/a.json": b'{"shapes": [], "imagePath": "a.png"}'}))
     for name, form, kind, words in (
+        ("masks.zip", "coco", InputError, "holds LabelMe JSON, one per picture, not coco; choose labelme, or auto"),
         ("big.json", "auto", InputError, "at most"),
         ("empty.json", "auto", InputError, "empty"),
         ("a.png", "doc", InputError, "no label format is called 'doc'"),

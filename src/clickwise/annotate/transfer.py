@@ -45,11 +45,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a file brought. images: pictures that it has labels of; objects: new ones."""
+    """What a file brought. images: pictures that it has labels of; objects: new ones. message: that in a line."""
 
     images: int
     objects: int
     notes: tuple[str, ...]
+    message: str
 
 
 def labels_file(
@@ -106,15 +107,18 @@ def take_labels(
     """
     if form == PROJECT.name or (form == AUTO and is_bundle(file)):
         done = merge_bundle(file, store, folder=folder, name=name, most_bytes=_UNPACKED_TIMES * most_bytes)
-        notes = [f"{done.known} pictures had all of it already"] if done.known else []
+        notes = [f"{_many(done.known, 'picture')} had all of it already"] if done.known else []
         notes += [f"{one} came without its file" for one in done.without_file]
-        return Received(done.images, done.objects, tuple(notes))
+        message = f"{_many(done.images, 'picture')} came with {'its' if done.images == 1 else 'their'} history."
+        return Received(done.images, done.objects, tuple(notes), message)
+    if form != AUTO:
+        find_format(form)
     told: list[str] = []
     with TemporaryDirectory(prefix="clickwise-") as scratch:
         unpacked = Path(scratch, "labels")
         with _spoken_of_as(name, unpacked):
             entries = store.images()
-            place = _unpacked(file, _name_of_mask(name, entries), form, unpacked, most_bytes)
+            place, form = _unpacked(file, name, form, unpacked, most_bytes, entries)
             _show_pictures(entries, Path(scratch, "pictures"))
             labels = read_labels(place, form, ReadOptions((Path(scratch, "pictures"),), told.append, within=True))
             if not labels.images:
@@ -125,11 +129,14 @@ def take_labels(
             f"{name} has labels of {labels.images[0].file_name} and no picture of this project; add the pictures first"
         )
     told = [note.replace(f"{unpacked}{os.sep}", "") for note in told]
-    return Received(done_labels.images, done_labels.objects, (*told, *done_labels.notes))
+    message = f"{_many(done_labels.objects, 'object')} on {_many(done_labels.images, 'picture')}."
+    return Received(done_labels.images, done_labels.objects, (*told, *done_labels.notes), message)
 
 
-def _unpacked(file: Path, name: str, form: str, folder: Path, most_bytes: int) -> Path:
-    """The file or folder with labels, below ``folder``."""
+def _unpacked(
+    file: Path, name: str, form: str, folder: Path, most_bytes: int, entries: Sequence[ImageEntry]
+) -> tuple[Path, str]:
+    """The file or folder with labels, below ``folder``, and its format."""
     if is_zip(file):
         with SafeZip.opened(file, name=name, most_bytes=_UNPACKED_TIMES * most_bytes) as archive:
             wanted = [one for one in archive.names if not one.startswith(_JUNK[0]) and not one.endswith(_JUNK[1])]
@@ -137,31 +144,45 @@ def _unpacked(file: Path, name: str, form: str, folder: Path, most_bytes: int) -
                 raise InputError(f"{name} is an empty zip; expected one of a folder with labels")
             for one in wanted:
                 archive.take(one, folder / one)
-        return _inner(folder, form)
-    is_mask = Path(name).suffix.lower() in SUFFIXES
-    base = name if is_mask else Path(name.replace("\\", "/")).name or "labels.json"
-    place = folder / "masks" / base if is_mask else folder / base
+        place = _inner(folder, form)
+        _need_form(place, form, name)
+        return place, form
+    # One mask, or one text file of YOLO, is a folder that holds nothing else.
+    within = {".txt": "labels"} | dict.fromkeys(SUFFIXES, "masks")
+    inside = within.get(PurePosixPath(name).suffix.lower())
+    base = PurePosixPath(name.replace("\\", "/")).name or "labels.json"
+    place = folder / inside / _name_of_picture(base, entries) if inside else folder / base
     place.parent.mkdir(parents=True)
     shutil.copyfile(file, place)
-    return folder if is_mask else place  # one mask is a folder of masks that holds one
+    if inside:
+        return folder, "yolo" if inside == "labels" else AUTO
+    _need_form(place, form, name)
+    return place, form
 
 
-def _name_of_mask(name: str, entries: Sequence[ImageEntry]) -> str:
-    """For a mask as a picture: the name of the one picture it belongs to, with its own ending; else ``name``.
+def _need_form(place: Path, form: str, name: str) -> None:
+    """InputError when the labels have another format than was said, which would be a riddle to whoever reads them."""
+    if form == AUTO or find_format(form).recognises(place):
+        return
+    other = next((one for one in FORMATS if one.recognises(place)), None)
+    if other is not None:
+        raise InputError(f"{name} holds {other.what}, not {form}; choose {other.name}, or auto")
+
+
+def _name_of_picture(name: str, entries: Sequence[ImageEntry]) -> str:
+    """The name of the one picture that a file belongs to, with the file's own ending.
 
     ``cup.png`` and ``cup_mask.png``, as ``clickwise segment`` writes it, belong to cup.jpg in whatever folder. Raises
     ProjectError when there is no such picture, or several.
     """
-    base = PurePosixPath(name.replace("\\", "/"))
-    if base.suffix.lower() not in SUFFIXES:
-        return name
+    base = PurePosixPath(name)
     for stem in (base.stem, base.stem.removesuffix("_mask")):
         found = [entry.name for entry in entries if PurePosixPath(entry.name).stem == stem]
         if len(found) == 1:
             return PurePosixPath(found[0]).with_suffix(base.suffix).as_posix()
         if found:
-            raise ProjectError(f"{base.name} may be the mask of {found[0]} or {found[1]}; zip it as masks/{found[0]}")
-    raise ProjectError(f"{base.name} is the mask of no picture of this project; give it the name of its picture")
+            raise ProjectError(f"{name} may belong to {found[0]} or {found[1]}; send it in a zip, in the same folder")
+    raise ProjectError(f"{name} belongs to no picture of this project; give it the name of its picture")
 
 
 def _inner(folder: Path, form: str) -> Path:
@@ -202,3 +223,7 @@ def _file_name(project: str) -> str:
     """A project's name as the beginning of a file's name."""
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in project).strip("-")
     return kept[:_MOST_LETTERS] or "labels"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
