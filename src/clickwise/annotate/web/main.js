@@ -96,7 +96,8 @@ function welcome(project) {
   const { desk, live, work } = app;
   take(project);
   app.toasts.back();
-  if (desk.doc) {
+  if (desk.opening) void app.pictures.open(desk.opening); // its "open" went nowhere: without it no news would come
+  else if (desk.doc) {
     live.send({ type: "open", image_id: desk.doc.image_id });
     void app.pictures.refetch(); // what others did meanwhile
   }

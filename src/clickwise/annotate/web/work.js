@@ -20,6 +20,8 @@ export class Work {
     this.app = app;
     /** Threshold previews: one on its way, the newest waits. @type {{id: string|null, next: number|null}} */
     this.previewing = { id: null, next: null };
+    /** Classes for objects that are being made, by the command that makes them. @type {Map<string, number>} */
+    this.wanted = new Map();
     /** Others who were met on a picture. @type {Set<string>} */
     this.met = new Set();
   }
@@ -116,6 +118,7 @@ export class Work {
     desk.classId = classId;
     hub.changed("selection");
     if (open.length) this.action({ action: "class", object_ids: open.map((item) => item.object_id), class_id: classId });
+    else if (desk.making) this.wanted.set(desk.making, classId);
     else if (!desk.selection.length) telling.say(`Next object: ${name}.`);
   }
 
@@ -246,6 +249,7 @@ export class Work {
       if (message.object_id != null && desk.doc?.image_id === message.image_id) desk.selection = [message.object_id];
       hub.changed("selection");
     }
+    this.classMade(message);
     if (!queue.size) desk.busy = null;
     if (entry && ["click", "box"].includes(entry.intent.type)) {
       desk.lastClick = { milliseconds: message.timing.total, parts: message.timing };
@@ -253,6 +257,18 @@ export class Work {
     if (entry && before && before.image_id === message.image_id) telling.say(told(entry, message, before, desk));
     hub.changed("document", "draft");
     this.app.answered(message.id);
+  }
+
+  /**
+   * The class that was chosen while an object was being made.
+   * @param {ServerMessage} message  the result of what made it
+   */
+  classMade(message) {
+    const classId = this.wanted.get(message.id);
+    this.wanted.delete(message.id);
+    if (classId !== undefined && message.object_id != null && this.app.desk.doc?.image_id === message.image_id) {
+      this.action({ action: "class", object_ids: [message.object_id], class_id: classId });
+    }
   }
 
   /**
@@ -323,6 +339,9 @@ export class Work {
     if (queue.find(by)) entry.by = by;
     else queue.done(id);
     if (desk.making === id) desk.making = by;
+    const wanted = this.wanted.get(id);
+    if (wanted !== undefined) this.wanted.set(by, wanted);
+    this.wanted.delete(id);
     queue.keep();
   }
 
@@ -336,7 +355,10 @@ export class Work {
     }
     const entry = message.id ? queue.done(message.id) : null;
     const lost = entry ? [...queue.entries.filter((other) => other.by === entry.id), entry] : [];
-    for (const other of lost) queue.done(other.id);
+    for (const other of lost) {
+      queue.done(other.id);
+      this.wanted.delete(other.id);
+    }
     if (entry && desk.making === entry.id) desk.making = null;
     if (message.code === "conflict" || message.code === "not_found") pictures.refetch();
     if (!queue.size) desk.busy = null;
