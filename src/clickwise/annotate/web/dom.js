@@ -133,6 +133,14 @@ export function count(value) {
 }
 
 /**
+ * A number of pixels, short where it is long: 42.8 M.
+ * @param {number} value
+ */
+export function pixels(value) {
+  return value < 1e6 ? `${count(value)} px` : `${(value / 1e6).toFixed(value < 1e8 ? 1 : 0)} Mpx`;
+}
+
+/**
  * @param {number} value
  * @param {string} one
  * @param {string} [many]

@@ -31,7 +31,7 @@ export function bar(app, commands, key) {
   const redo = act("redo", "Redo", "redo");
   const sign = h("span", { class: "unseen" });
   const finish = h("button", { type: "button", class: "button primary", onclick: () => commands["finish.next"]?.() }, icon("check"), h("span", null, "Finish, next"));
-  const finished = iconButton("check", "Finished", () => commands["finish.toggle"]?.());
+  const finished = iconButton("check", "Finished", () => commands["finish.toggle"]?.(), "finished-mark");
   const pictures = iconButton("pictures", "Pictures", () => side("picturesShown"), "wide");
   const objects = iconButton("objects", "Objects", () => side("objectsShown"), "wide");
   const theme = iconButton("sun", "Light or dark", () => turn(app), "wide");
@@ -47,6 +47,9 @@ export function bar(app, commands, key) {
 
   function menu() {
     openMenu(more, [
+      ...(desk.doc
+        ? [{ label: desk.doc.finished ? "Not finished" : "Finished, stay here", icon: "check", key: key("finish.toggle"), action: () => commands["finish.toggle"]?.() }, null]
+        : []),
       { label: "Add pictures…", icon: "upload", action: () => chooseFiles(app, "pictures") },
       { label: "Import labels…", icon: "upload", action: () => chooseFiles(app, "labels") },
       { label: "Export labels…", icon: "download", action: () => openExport(app) },

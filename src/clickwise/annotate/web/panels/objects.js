@@ -4,7 +4,7 @@
  * @import {App} from "../app.js"
  * @import {Item} from "../core/state.js"
  */
-import { attribute, count, h, hex, icon, iconButton, plural, unhex } from "../dom.js";
+import { attribute, count, h, hex, icon, iconButton, pixels, plural, unhex } from "../dom.js";
 import { titleOf } from "../core/state.js";
 import { openMenu, roam } from "./dialog.js";
 
@@ -114,7 +114,7 @@ function rowOf(app, id, commands) {
       const className = desk.classes.classes.find((each) => each.class_id === item.class_id)?.name ?? "";
       const from = [
         item.name ? className : "",
-        `${count(item.area)} px`,
+        pixels(item.area),
         item.clicks.length ? plural(item.clicks.length, "click") : "",
         item.strokes ? plural(item.strokes, "stroke") : "",
         item.has_start && !item.clicks.length && !item.strokes ? "pre-label" : "",

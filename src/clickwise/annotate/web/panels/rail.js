@@ -140,7 +140,8 @@ function hintParts(app, key) {
   if (active?.locked) return [`${titleOf(active, desk.classes)} is locked. `, `*${key("object.lock")}`, " unlocks it"];
   if (active || desk.making) {
     const name = active ? titleOf(active, desk.classes) : "New object";
-    return [`${name}: `, "*click", " adds, ", "*right-click", " takes away, ", `*${key("object.new")}`, " starts another"];
+    const start = active?.has_start && !active.clicks.length ? `Correct ${name}: ` : `${name}: `;
+    return [start, "*click", " adds, ", "*right-click", " takes away, ", `*${key("object.new")}`, " starts another"];
   }
   if (desk.doc?.objects.size) return ["*Click", " a new object, or ", "*Ctrl+click", " a mask to correct it by clicks"];
   return ["*Click", " an object"];
