@@ -17,7 +17,7 @@ from clickwise.clicks.click import Click, ClickList
 from clickwise.errors import OutputError
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.result import ObjectResult
-from clickwise.evaluation.worst import examine, mean_iou, replay, worst_objects, write_worst
+from clickwise.evaluation.worst import errors_of, examine, mean_iou, replay, worst_objects, write_worst
 from clickwise.evaluation.worst_sheet import CAPTION, GAP, TILE, Answer, Row, crop_box, sheet
 
 MISSED, EXTRA, OUTLINE = (255, 40, 40), (40, 110, 255), (255, 230, 0)
@@ -38,34 +38,32 @@ def test_what_is_wrong_agrees_with_a_slow_count(seed: int) -> None:
     truth, ignored = sample.object_mask(0), sample.ignore_mask()
     mask = np.roll(truth, (1, 3), axis=(0, 1))
     found = ObjectResult(sample.sample_id, 0, (0.4, 0.5), ClickList([Click(1, 1, True), Click(2, 2, False)]))
-    failure = examine(1, found, sample, 0, mask)
+    failure = examine(1, found, sample, 0, [truth, mask])
     wrong = [p for p in slow.pixels(truth != mask) if not ignored[p]]
     near = slow.near_outline(truth, 2)
     area = truth.sum()
-    assert failure.missed_share == sum(bool(truth[p]) for p in wrong) / area
-    assert failure.extra_share == sum(bool(mask[p]) for p in wrong) / area
-    assert failure.edge_share == pytest.approx(sum(bool(near[p]) for p in wrong) / len(wrong))
+    assert failure.last.missed_share == sum(bool(truth[p]) for p in wrong) / area
+    assert failure.last.extra_share == sum(bool(mask[p]) for p in wrong) / area
+    assert failure.first.fault == "nothing"
+    assert failure.last.edge_share == pytest.approx(sum(bool(near[p]) for p in wrong) / len(wrong))
     assert (failure.clicks, failure.first_iou, failure.last_iou) == (None, 0.4, 0.5)
 
 
 def test_the_fault_in_words() -> None:
-    sample = make_sample(0, (60, 60), ignored=False)
-    truth = sample.object_mask(0)
-    found = ObjectResult(sample.sample_id, 0, (0.95,), ClickList([Click(1, 1, True)]))
+    truth = make_sample(0, (60, 60), ignored=False).object_mask(0)
 
     def fault(mask: np.ndarray) -> str:
-        return examine(1, found, sample, 0, mask).fault
+        return errors_of(mask, truth, np.zeros_like(truth)).fault
 
     half = truth.copy()
     half[:, : int(np.nonzero(truth)[1].mean())] = False
     far = truth.copy()
     far[45:, 45:] = True
     assert fault(truth) == "nothing"
-    assert math.isnan(examine(1, found, sample, 0, truth).edge_share)
+    assert math.isnan(errors_of(truth, truth, np.zeros_like(truth)).edge_share)
     assert fault(half) == "part missing"
     assert fault(far) == "too much"
     assert fault(truth | np.roll(truth, 1, axis=0)) == "edges"
-    assert examine(1, found, sample, 0, truth).clicks == 1
 
 
 def drawn_sheet(tmp_path, count: int = 3, pictures: int = 2):
@@ -88,7 +86,16 @@ def test_files_hold_the_worst_objects(tmp_path) -> None:
         (result.objects[i].sample_id, result.objects[i].object_id) for i in order
     ]
     assert [int(r["rank"]) for r in rows] == [1, 2, 3]
-    assert {"clicks_to_90", "fault", "traits", "area_share", "fine_share", "parts", "contrast"} <= set(rows[0])
+    assert {
+        "clicks_to_90",
+        "first_fault",
+        "last_fault",
+        "traits",
+        "area_share",
+        "fine_share",
+        "parts",
+        "contrast",
+    } <= set(rows[0])
     for failure, place in zip(worst.failures, order, strict=True):
         found = result.objects[place]
         assert (failure.sample_id, failure.last_iou) == (found.sample_id, found.ious[-1])
@@ -130,10 +137,11 @@ def test_tiles_show_missed_added_and_ignored_pixels_at_their_places() -> None:
     assert near(shown, 100, 40, (0, 0, 0), 0)
     assert near(shown, 20, 60, OUTLINE)
     assert near(shown, 60, 80, (255, 255, 255)), "start mask"
-    assert near(answer, 40, 40, MISSED, 0.55)
-    assert near(answer, 100, 40, (0, 0, 0), 0)
-    assert near(answer, 150, 40, EXTRA, 0.55)
-    assert near(answer, 5, 40, (128, 128, 128), 0.55)
+    assert near(answer, 40, 40, MISSED, 0.6)
+    assert near(answer, 20, 40, MISSED, 0.6), "no outline here"
+    assert near(answer, 100, 40, (0, 220, 80), 0.25)
+    assert near(answer, 150, 40, EXTRA, 0.6)
+    assert near(answer, 5, 40, (128, 128, 128), 0.6)
     for tile in (whole, answer):
         assert near(tile, 110, 120, (0, 255, 0))
         assert near(tile, 152, 120, (255, 0, 0))

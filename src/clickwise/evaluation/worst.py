@@ -34,12 +34,33 @@ _SHOWN_CLICKS = (1, 3)
 
 
 @dataclass(frozen=True)
+class Errors:
+    """What is wrong with one answer.
+
+    missed_share, extra_share: object pixels missing from it, background pixels in it, both / object pixels.
+    edge_share: share of these wrong pixels that lie along the truth's outline (nan without any).
+    """
+
+    missed_share: float
+    extra_share: float
+    edge_share: float
+
+    @property
+    def fault(self) -> str:
+        """In a word or two."""
+        if self.missed_share + self.extra_share == 0:
+            return "nothing"
+        if self.edge_share >= MOSTLY:
+            return "edges"
+        return "part missing" if self.missed_share > self.extra_share else "too much"
+
+
+@dataclass(frozen=True)
 class Failure:
     """One object that went badly.
 
-    rank: 1 = worst. clicks: to `TARGET_IOU`, None if never. iou: after the first and the last click.
-    missed_share, extra_share: object pixels missing from the last answer, background in it, both / object pixels.
-    edge_share: share of these wrong pixels that lie along the truth's outline (nan without any).
+    rank: 1 = worst. clicks: to `TARGET_IOU`, None if never. first, last: the answers after the first and the last
+    click, and their IoU.
     """
 
     rank: int
@@ -48,19 +69,9 @@ class Failure:
     clicks: int | None
     first_iou: float
     last_iou: float
-    missed_share: float
-    extra_share: float
-    edge_share: float
+    first: Errors
+    last: Errors
     shape: Shape
-
-    @property
-    def fault(self) -> str:
-        """What is wrong at the end, in a word or two."""
-        if self.missed_share + self.extra_share == 0:
-            return "nothing"
-        if self.edge_share >= MOSTLY:
-            return "edges"
-        return "part missing" if self.missed_share > self.extra_share else "too much"
 
     @property
     def traits(self) -> list[str]:
@@ -76,10 +87,11 @@ class Failure:
             "clicks_to_90": self.clicks,
             "first_iou": self.first_iou,
             "last_iou": self.last_iou,
-            "fault": self.fault,
-            "missed_share": self.missed_share,
-            "extra_share": self.extra_share,
-            "edge_share": None if math.isnan(self.edge_share) else self.edge_share,
+            "first_fault": self.first.fault,
+            "last_fault": self.last.fault,
+            "missed_share": self.last.missed_share,
+            "extra_share": self.last.extra_share,
+            "edge_share": None if math.isnan(self.last.edge_share) else self.last.edge_share,
             "traits": self.traits,
             **self.shape.as_plain(),
         }
@@ -138,7 +150,7 @@ def write_worst(
         start = dataset.start_mask(index) if isinstance(dataset, HasStartMasks) else None
         found = result.objects[place]
         masks = replay(found, sample, start, predictor)
-        failure = examine(rank, found, sample, object_id, masks[-1], _target(result))
+        failure = examine(rank, found, sample, object_id, masks, _target(result))
         failures.append(failure)
         shown = sorted({k for k in _SHOWN_CLICKS if k < len(masks)} | {len(masks)})
         rows.append(
@@ -167,13 +179,15 @@ def replay(found: ObjectResult, sample: Sample, start_mask: MaskArray | None, pr
 
 
 def examine(
-    rank: int, found: ObjectResult, sample: Sample, object_id: int, mask: MaskArray, target_iou: float = TARGET_IOU
+    rank: int,
+    found: ObjectResult,
+    sample: Sample,
+    object_id: int,
+    masks: Sequence[MaskArray],
+    target_iou: float = TARGET_IOU,
 ) -> Failure:
-    """What one object and its last answer look like."""
+    """What one object and its answers (H, W) look like."""
     truth, ignored = sample.object_mask(object_id), sample.ignore_mask()
-    missed, extra = truth & ~mask & ~ignored, mask & ~truth & ~ignored
-    wrong, area = missed | extra, int(np.count_nonzero(truth))
-    near = edge_band(truth)
     return Failure(
         rank=rank,
         sample_id=found.sample_id,
@@ -181,11 +195,18 @@ def examine(
         clicks=first_click_at(found.ious, target_iou),
         first_iou=found.ious[0],
         last_iou=found.ious[-1],
-        missed_share=np.count_nonzero(missed) / area,
-        extra_share=np.count_nonzero(extra) / area,
-        edge_share=float(near[wrong].mean()) if wrong.any() else math.nan,
+        first=errors_of(masks[0], truth, ignored),
+        last=errors_of(masks[-1], truth, ignored),
         shape=measure(sample.image, truth, ignored),
     )
+
+
+def errors_of(mask: MaskArray, truth: MaskArray, ignored: MaskArray) -> Errors:
+    """What is wrong with an answer, where there is truth; all (H, W), ``truth`` not empty."""
+    missed, extra = truth & ~mask & ~ignored, mask & ~truth & ~ignored
+    wrong, area = missed | extra, int(np.count_nonzero(truth))
+    at_edge = float(edge_band(truth)[wrong].mean()) if wrong.any() else math.nan
+    return Errors(np.count_nonzero(missed) / area, np.count_nonzero(extra) / area, at_edge)
 
 
 def edge_band(truth: MaskArray) -> MaskArray:
@@ -208,7 +229,8 @@ def _caption(failure: Failure, found: ObjectResult, sample: Sample) -> tuple[str
     clicks = "never" if failure.clicks is None else f"after {failure.clicks}"
     shape = failure.shape
     return (
-        f"{failure.rank}. {found.sample_id}{several}: 90 % {clicks}; at the end: {failure.fault}",
+        f"{failure.rank}. {found.sample_id}{several}: 90 % {clicks}; "
+        f"first: {failure.first.fault}, last: {failure.last.fault}",
         f"{', '.join(failure.traits) or 'no trait'}; area {100 * shape.area_share:.1f} %, "
         f"fine {100 * shape.fine_share:.0f} %, contrast {shape.contrast:.0f}",
     )

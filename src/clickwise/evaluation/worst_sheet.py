@@ -20,10 +20,10 @@ ANSWERS = 3
 """Answers that a row has room for; with picture and truth before them."""
 CROP_MARGIN, SMALLEST_CROP = 0.3, 48
 """The crop reaches this share of the object's longer side beyond it, and has at least so many pixels each way."""
-CLICK_RADIUS = 4
+CLICK_RADIUS = 3
 _OUTLINE, _START_OUTLINE, _FRAME = (255, 230, 0), (255, 255, 255), (255, 0, 255)
-_MISSED, _EXTRA, _IGNORED = (255, 40, 40), (40, 110, 255), (128, 128, 128)
-_STRENGTH = 0.55
+_RIGHT, _MISSED, _EXTRA, _IGNORED = (0, 220, 80), (255, 40, 40), (40, 110, 255), (128, 128, 128)
+_STRENGTH, _FAINTLY = 0.6, 0.25
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def sheet(rows: Sequence[Row]) -> ImageArray:
     """(H, W, 3) sheet, a row of tiles per object, in two columns where there are many.
 
     The tiles: the picture with the crop's frame and all clicks; the crop with the truth outlined in yellow (a start
-    mask in white); the answers, in which missed pixels are red, wrongly added ones blue, pixels without truth grey,
-    clicks green or red discs, with the number of clicks and the IoU.
+    mask in white); the answers, in which right pixels are faintly green, missed ones red, wrongly added ones blue,
+    pixels without truth grey, clicks green or red discs, with the number of clicks and the IoU.
     """
     strips = [_strip(row) for row in rows]
     columns = 1 if len(strips) <= ONE_COLUMN_UP_TO else 2
@@ -107,14 +107,16 @@ def _tile(row: Row, box: Box, answer: Answer | None = None) -> ImageArray:
     tile = _scaled(row.image, box)
     truth, ignored = _scaled_mask(row.truth, box), _scaled_mask(row.ignored, box)
     if answer is not None:
+        # No outline here: on thin parts it would cover what it surrounds.
         mask = _scaled_mask(answer.mask, box)
-        for region, colour in ((truth & ~mask, _MISSED), (mask & ~truth & ~ignored, _EXTRA)):
-            _tint(tile, region, colour)
+        _tint(tile, mask & truth, _RIGHT, _FAINTLY)
+        _tint(tile, truth & ~mask, _MISSED)
+        _tint(tile, mask & ~truth & ~ignored, _EXTRA)
     _tint(tile, ignored, _IGNORED)
-    if answer is None and row.start is not None:
-        tile[_outline(_scaled_mask(row.start, box))] = _START_OUTLINE
-    tile[_outline(truth)] = _OUTLINE
     if answer is None:
+        if row.start is not None:
+            tile[_outline(_scaled_mask(row.start, box))] = _START_OUTLINE
+        tile[_outline(truth)] = _OUTLINE
         return tile
     _draw_clicks(tile, answer.clicks, box, radius=CLICK_RADIUS)
     count = len(answer.clicks)
@@ -159,8 +161,8 @@ def _scaled_mask(mask: MaskArray, box: Box) -> MaskArray:
     return np.asarray(cv2.resize(part, _tile_size(box), interpolation=cv2.INTER_NEAREST) > 0)
 
 
-def _tint(tile: ImageArray, region: MaskArray, colour: tuple[int, int, int]) -> None:
-    tile[region] = np.rint(tile[region] * (1 - _STRENGTH) + np.array(colour) * _STRENGTH).astype(np.uint8)
+def _tint(tile: ImageArray, region: MaskArray, colour: tuple[int, int, int], strength: float = _STRENGTH) -> None:
+    tile[region] = np.rint(tile[region] * (1 - strength) + np.array(colour) * strength).astype(np.uint8)
 
 
 def _draw_clicks(tile: ImageArray, clicks: Sequence[Click], box: Box, *, radius: int) -> None:

@@ -87,19 +87,33 @@ def hardness_table(found: Robustness) -> Table:
 
 def worst_table(found: Robustness) -> Table:
     """A row per object: clicks, IoU, what is wrong at the end and what the object looks like."""
-    columns = ["rank", "picture", "object", "fault", "traits", "clicks to 90", "IoU first", "IoU last"]
-    table = _table([*columns, "missed %", "extra %", "at edge %", "area %", "fine %", "parts", "contrast"], left=5)
+    columns = [
+        "rank",
+        "picture",
+        "object",
+        "traits",
+        "first fault",
+        "last fault",
+        "clicks to 90",
+        "IoU first",
+        "IoU last",
+    ]
+    table = _table([*columns, "missed %", "extra %", "at edge %", "area %", "fine %", "parts", "contrast"], left=6)
     for failure in found.worst:
         shape = failure.shape
         table.add_row(
             f"{failure.rank}",
             failure.sample_id,
             f"{failure.object_id + 1}",
-            failure.fault,
             ", ".join(failure.traits) or _UNKNOWN,
+            failure.first.fault,
+            failure.last.fault,
             "never" if failure.clicks is None else f"{failure.clicks}",
             *(_percent(value) for value in (failure.first_iou, failure.last_iou)),
-            *(_percent(value) for value in (failure.missed_share, failure.extra_share, failure.edge_share)),
+            *(
+                _percent(value)
+                for value in (failure.last.missed_share, failure.last.extra_share, failure.last.edge_share)
+            ),
             *(_percent(value) for value in (shape.area_share, shape.fine_share)),
             f"{shape.parts}",
             _UNKNOWN if math.isnan(shape.contrast) else f"{shape.contrast:.0f}",
