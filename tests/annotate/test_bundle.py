@@ -176,6 +176,14 @@ def test_a_picture_that_is_gone_is_noted_and_its_labels_are_kept(store: ProjectS
             assert again.document(entry.image_id) == store.document(entry.image_id)
 
 
+def test_a_database_server_is_copied_row_by_row(store: ProjectStore, tmp_path: Path) -> None:
+    """What is done where SQLite's own backup cannot be had, done here with SQLite on both sides."""
+    store._copy_rows(tmp_path / "copy.sqlite")
+    assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy.sqlite"]
+    with ProjectStore.open(tmp_path / "copy.sqlite", create=False) as copy:
+        assert_same(store, copy)
+
+
 def test_labels_are_read_from_the_zip_as_from_the_project(store: ProjectStore, bundle: Path) -> None:
     assert is_bundle(bundle)
     assert read_bundle(bundle, ReadOptions()).object_count == store.labels().object_count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,17 @@ def test_leases_end_by_silence_and_are_limited() -> None:
     leases.lease(big, network)  # alone anything goes
     with pytest.raises(ServerError, match="room"):
         leases.lease(image, network)
+    network.close()
+
+
+def test_pictures_go_although_nobody_asks_any_more() -> None:
+    leases = Scratches(idle_seconds=0.05)
+    network = Network("tiny", lambda: Brightness().eval())
+    leases.lease(image_from(scene()), network)
+    begin = time.monotonic()
+    while len(leases) and time.monotonic() - begin < 30:
+        time.sleep(0.01)
+    assert len(leases) == 0
     network.close()
 
 

@@ -68,6 +68,14 @@ def test_any_masks_side_by_side(name, content) -> None:
         assert_same(there_and_back(content, name, Path(folder)), content)
 
 
+@settings(max_examples=25, deadline=None)
+@given(content=drawn(overlapping=False))
+def test_any_single_mask(content) -> None:
+    one = Labels(content.classes, tuple(image(i.file_name, i.size, *i.objects[:1]) for i in content.images))
+    with tempfile.TemporaryDirectory() as folder:
+        assert_same(there_and_back(one, "png-binary", Path(folder)), one)
+
+
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("voc", "png-binary")])
 def test_three_hundred_objects(name, tmp_path) -> None:
     size, side = (60, 80), 4

@@ -201,6 +201,7 @@ class Scratches:
         self._most, self._most_bytes, self.idle_seconds, self._clock = most, most_bytes, idle_seconds, clock
         self._leases: dict[str, Scratch] = {}
         self._guard = threading.Lock()
+        self._alarm: threading.Timer | None = None
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -217,6 +218,7 @@ class Scratches:
                 )
             scratch = Scratch(secrets.token_urlsafe(12), image, network, threshold, self._clock())
             self._leases[scratch.scratch_id] = scratch
+            self._set_alarm()
             return scratch
 
     def get(self, scratch_id: str) -> Scratch:
@@ -236,6 +238,19 @@ class Scratches:
         """Give a lease back; nothing happens when it has ended."""
         with self._guard:
             self._leases.pop(scratch_id, None)
+
+    def _set_alarm(self) -> None:
+        """So that pictures go although nobody asks any more."""
+        if self._alarm is None and self._leases:
+            self._alarm = threading.Timer(self.idle_seconds, self._rung)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _rung(self) -> None:
+        with self._guard:
+            self._alarm = None
+            self._sweep()
+            self._set_alarm()
 
     def _sweep(self) -> None:
         late = self._clock() - self.idle_seconds
