@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from e2e.browsing import Desk
 from e2e.pictures import photo
@@ -130,7 +131,7 @@ def screenshot(request: pytest.FixtureRequest) -> Callable[[Desk, str], None]:
 
     def take(desk: Desk, name: str) -> None:
         if request.config.getoption("--update-screenshots", default=False):
-            desk.idle()
-            desk.page.screenshot(path=ROOT / "docs" / "images" / f"annotator-{name}.png")
+            shown = Image.fromarray(desk.idle().look())
+            shown.save(ROOT / "docs" / "images" / f"annotator-{name}.png", optimize=True)
 
     return take

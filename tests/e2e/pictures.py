@@ -22,6 +22,14 @@ def photo(folder: Path, name: str = "coffee.jpg") -> Path:
     return path
 
 
+def prelabel() -> np.ndarray:
+    """A mask of the bundled photo as another tool might give it: the left third is missing, a piece of table is in."""
+    mask = sample().truth.copy()
+    mask[:, :200] = False
+    mask[330:, :120] = True
+    return mask
+
+
 def disc(folder: Path, name: str, size: tuple[int, int] = (160, 120), seed: int = 0) -> Path:
     """A bright disc on a dark ground; size is (width, height). Quick to make and to look at."""
     folder.mkdir(parents=True, exist_ok=True)

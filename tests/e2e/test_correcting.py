@@ -8,23 +8,11 @@ import numpy as np
 
 from clickwise.assets import sample
 from e2e.browsing import Desk
-from e2e.pictures import CUP, TABLE
+from e2e.pictures import CUP, TABLE, prelabel
 from e2e.serving import Server, overlap, packed
 
-SCREEN = Callable[[Desk, str], None]
 
-
-def prelabel() -> np.ndarray:
-    """The truth without its left third, and with a piece of the table."""
-    mask = sample().truth.copy()
-    mask[:, :200] = False
-    mask[330:, :120] = True
-    return mask
-
-
-def test_correct_a_prelabel_by_clicks(
-    server: Server, image: str, desks: Callable[..., Desk], screenshot: SCREEN
-) -> None:
+def test_correct_a_prelabel_by_clicks(server: Server, image: str, desks: Callable[..., Desk]) -> None:
     """A wrong mask comes from elsewhere; two clicks mend it, and undo gives it back to the pixel."""
     before = prelabel()
     object_id = server.do(image, "mask", mask=packed(before), name="from another tool")["object_id"]
@@ -33,7 +21,6 @@ def test_correct_a_prelabel_by_clicks(
     assert desk.objects[0]["clicks"] == []
     desk.click(CUP, keys=["Control"])
     assert desk.state["selection"] == [object_id]
-    screenshot(desk, "pre-label")
     missing = (130.0, 230.0)
     desk.click(missing).idle()
     desk.click(TABLE, button="right").idle()
@@ -45,7 +32,6 @@ def test_correct_a_prelabel_by_clicks(
     assert not after[int(TABLE[1]), int(TABLE[0])]
     assert overlap(after, sample().truth) > overlap(before, sample().truth) + 0.05
     desk.agrees()
-    screenshot(desk, "corrected")
 
     desk.press("Control+z", "Control+z").idle()
     assert np.array_equal(server.masks(image)[object_id], before)

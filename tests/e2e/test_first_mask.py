@@ -12,9 +12,7 @@ from e2e.pictures import CUP, SAUCER, SPOON, TABLE
 from e2e.serving import Server, overlap
 
 
-def test_first_mask_from_a_click(
-    server: Server, image: str, desks: Callable[..., Desk], screenshot: Callable[[Desk, str], None]
-) -> None:
+def test_first_mask_from_a_click(server: Server, image: str, desks: Callable[..., Desk]) -> None:
     desk = desks(server, image)
     assert "token" not in desk.page.url, "the address can be shown to others"
     assert desk.objects == []
@@ -31,7 +29,6 @@ def test_first_mask_from_a_click(
     assert len(item["clicks"]) == 3
     assert overlap(server.masks(image)[item["id"]], sample().truth) > 0.8
     desk.agrees()
-    screenshot(desk, "first-mask")
 
 
 def test_mask_on_the_screen_is_exact(server: Server, image: str, desks: Callable[..., Desk]) -> None:

@@ -8,7 +8,7 @@ from e2e.browsing import Desk
 from e2e.serving import TOKEN, Server
 
 
-def test_wrong_token(server: Server, desks: Callable[..., Desk], screenshot: Callable[[Desk, str], None]) -> None:
+def test_wrong_token(server: Server, desks: Callable[..., Desk]) -> None:
     """The page says what is wrong and asks; the whole address may be pasted."""
     desk = desks(server, start=False)
     desk.forgive("401")
@@ -16,7 +16,6 @@ def test_wrong_token(server: Server, desks: Callable[..., Desk], screenshot: Cal
     dialog = desk.page.get_by_role("dialog")
     dialog.get_by_text("token").first.wait_for()
     assert desk.page.locator("#pictures").get_by_role("option").count() == 0
-    screenshot(desk, "token")
     field = dialog.get_by_label("Token")
     field.fill("again wrong")
     field.press("Enter")
