@@ -7,6 +7,7 @@
 import { chordOf, shortcutFor } from "./core/shortcuts.js";
 import { offered } from "./core/state.js";
 import { toPicture } from "./core/view.js";
+import { byId } from "./dom.js";
 
 const FAST = 10;
 /** @type {Record<string, [number, number]>} */
@@ -52,6 +53,11 @@ export function listen(app, pointers, commands) {
   });
   document.addEventListener("keyup", (event) => {
     if (event.key === " ") release(pointers);
+  });
+  // Whoever pressed a button or moved a slider with the mouse goes on working on the picture: Enter and Space mean it.
+  byId("app").addEventListener("click", (event) => {
+    const pressed = event.detail > 0 && /** @type {Element} */ (event.target).closest("button, input[type=range], input[type=checkbox], .frame");
+    if (pressed && !document.querySelector("dialog[open], .menu")) stage.focus({ preventScroll: true });
   });
   addEventListener("blur", () => release(pointers));
 }

@@ -1,5 +1,14 @@
 /** Dialogs and menus, on the browser's own <dialog> and popover: focus stays inside and goes back afterwards. */
-import { h, icon, iconButton } from "../dom.js";
+import { byId, h, icon, iconButton } from "../dom.js";
+
+let byMouse = false;
+globalThis.document?.addEventListener("pointerdown", () => (byMouse = true), true);
+globalThis.document?.addEventListener("keydown", () => (byMouse = false), true);
+
+/** Whoever came with the mouse goes back to the picture, not to the button: the next keys mean the picture. */
+function backToPicture() {
+  byId("stage").focus({ preventScroll: true });
+}
 
 /**
  * Show a dialog. It is taken away when it is closed.
@@ -14,8 +23,10 @@ export function openDialog({ title, body, footer, broad, onclose }) {
     h("div", { class: "body" }, ...body),
     footer ? h("footer", null, ...footer) : null,
   );
+  const mouse = byMouse;
   dialog.addEventListener("close", () => {
     dialog.remove();
+    if (mouse && !document.querySelector("dialog[open]")) backToPicture();
     onclose?.();
   });
   dialog.addEventListener("pointerdown", (event) => {
@@ -48,7 +59,7 @@ export function openMenu(anchor, entries) {
       entry
         ? h(
             "button",
-            { type: "button", role: "menuitem", onclick: () => { menu.hidePopover(); entry.action(); } },
+            { type: "button", role: "menuitem", onclick: () => { menu.hidePopover(); if (byMouse) backToPicture(); entry.action(); } },
             icon(entry.icon),
             entry.label,
             entry.key ? h("kbd", null, entry.key) : null,
@@ -132,7 +143,9 @@ export function asked(title, label, value, yes) {
       dialog.close();
     };
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") done();
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // or the button that gets the focus back is pressed by the same key
+      done();
     });
     const dialog = openDialog({
       title,

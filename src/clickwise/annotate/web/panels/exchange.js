@@ -117,7 +117,7 @@ function openImport(app, file) {
       try {
         const result = await app.api.importLabels(file, format.value);
         notes.replaceChildren(
-          h("p", null, `${plural(result.objects, "object")} on ${plural(result.images, "picture")}. Each picture's import is one step of undo.`),
+          h("p", null, `${plural(result.objects, "object")} imported, for ${plural(result.images, "picture")} in the file. For each picture it is one step of undo.`),
           ...(result.notes ?? []).map((note) => h("p", null, note)),
         );
         go.hidden = true;
@@ -216,8 +216,8 @@ export function restoreProject(app) {
     app.desk.uploads++;
     app.hub.changed("work");
     try {
-      const result = await app.api.send("bundle", file);
-      app.toasts.say(typeof result?.message === "string" ? result.message : "The zip is restored.");
+      const result = await app.api.send(`bundle?name=${encodeURIComponent(file.name)}`, file);
+      app.toasts.say(result.message);
     } catch (error) {
       app.toasts.failure(error);
     } finally {

@@ -25,6 +25,7 @@ const TOOLS = [
  */
 export function rail(app, commands, key) {
   const { desk, hub } = app;
+  hub.on(["image"], () => attribute(app.stage.element, "aria-label", desk.doc ? `Picture ${desk.doc.name}` : "Picture"));
   const buttons = TOOLS.map(([name, title, id]) => ({ name, title, id, button: iconButton(name, title, () => commands[id]?.()) }));
   const sign = iconButton("plus", "Clicks add", () => commands.sign?.(), "sign");
   const root = byId("tools");
