@@ -131,8 +131,9 @@ def test_tiles_show_missed_added_and_ignored_pixels_at_their_places() -> None:
     row = Row(("a", "b"), image, truth, ignored, (Answer(mask, clicks, 0.5),), start)
     assert crop_box(truth) == (0, 0, 84, 84)
     strip = sheet([row])
-    whole, shown, answer, *empty = (
-        strip[CAPTION : CAPTION + TILE, GAP + i * (TILE + GAP) :][:, :TILE].astype(int) for i in range(5)
+    assert strip.shape[1] == 3 * (TILE + GAP) + GAP, "no room is left for answers that nobody has"
+    whole, shown, answer = (
+        strip[CAPTION : CAPTION + TILE, GAP + i * (TILE + GAP) :][:, :TILE].astype(int) for i in range(3)
     )
     assert near(shown, 100, 40, (0, 0, 0), 0)
     assert near(shown, 20, 60, OUTLINE)
@@ -146,7 +147,6 @@ def test_tiles_show_missed_added_and_ignored_pixels_at_their_places() -> None:
         assert near(tile, 110, 120, (0, 255, 0))
         assert near(tile, 152, 120, (255, 0, 0))
     assert not near(shown, 110, 120, (0, 255, 0))
-    assert all((tile == 255).all() for tile in empty)
 
 
 def test_the_crop_stays_in_the_picture_and_holds_small_objects() -> None:

@@ -58,7 +58,8 @@ def sheet(rows: Sequence[Row]) -> ImageArray:
     mask in white); the answers, in which right pixels are faintly green, missed ones red, wrongly added ones blue,
     pixels without truth grey, clicks green or red discs, with the number of clicks and the IoU.
     """
-    strips = [_strip(row) for row in rows]
+    answers = max((len(row.answers) for row in rows), default=0)
+    strips = [_strip(row, 2 + min(ANSWERS, answers)) for row in rows]
     columns = 1 if len(strips) <= ONE_COLUMN_UP_TO else 2
     per_column = -(-len(strips) // columns)
     blank = np.full_like(strips[0], 255) if strips else np.full((1, 1, 3), 255, dtype=np.uint8)
@@ -80,13 +81,14 @@ def crop_box(truth: MaskArray) -> Box:
     return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
 
-def _strip(row: Row) -> ImageArray:
+def _strip(row: Row, places: int) -> ImageArray:
+    """Caption and tiles of one object, with room for so many tiles."""
     box = crop_box(row.truth)
     everything = (0, 0, row.image.shape[1], row.image.shape[0])
     clicks = row.answers[-1].clicks if row.answers else ()
     tiles = [_whole(row.image, everything, box, clicks), _tile(row, box)]
     tiles += [_tile(row, box, answer) for answer in row.answers[:ANSWERS]]
-    strip = np.full((CAPTION + TILE + GAP, (2 + ANSWERS) * (TILE + GAP) + GAP, 3), 255, dtype=np.uint8)
+    strip = np.full((CAPTION + TILE + GAP, places * (TILE + GAP) + GAP, 3), 255, dtype=np.uint8)
     strip[:CAPTION] = _caption(row.lines, strip.shape[1])
     for number, tile in enumerate(tiles):
         left = GAP + number * (TILE + GAP)

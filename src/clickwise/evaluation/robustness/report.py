@@ -207,7 +207,7 @@ def _png(results: Sequence[Robustness], dataset: str, labels: dict[str, str]) ->
         for line in _group_ends(results[0]):
             axes.axhline(line + 0.5, color="0.7", linewidth=0.8, linestyle=":")
     if len(results) > 1:
-        scores.legend(loc="best", fontsize="small")
+        figure.legend(*scores.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize="small")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
