@@ -31,6 +31,8 @@ export class Stage {
     this.tiles = new Tiles(app);
     this.ratio = 1;
     this.fitted = true;
+    /** The view before its origin was put on a device pixel: what begins from it adds up no errors. @type {View|null} */
+    this.exact = null;
   }
 
   /** Begin to draw. */
@@ -70,6 +72,7 @@ export class Stage {
   look(view) {
     const { desk, hub } = this.app;
     const inside = desk.doc ? kept(view, desk.doc, desk.screen) : view;
+    this.exact = inside;
     desk.view = {
       x: Math.round(inside.x * this.ratio) / this.ratio,
       y: Math.round(inside.y * this.ratio) / this.ratio,
@@ -108,7 +111,7 @@ export class Stage {
   zoom(factor, at) {
     const { desk } = this.app;
     if (!desk.doc) return;
-    this.look(zoomed(desk.view, factor, at ?? { x: desk.screen.width / 2, y: desk.screen.height / 2 }, desk.doc));
+    this.look(zoomed(this.exact ?? desk.view, factor, at ?? { x: desk.screen.width / 2, y: desk.screen.height / 2 }, desk.doc));
   }
 
   /**
@@ -117,7 +120,7 @@ export class Stage {
    */
   pan(dx, dy) {
     const { desk } = this.app;
-    if (desk.doc) this.look(panned(desk.view, dx, dy, desk.doc, desk.screen));
+    if (desk.doc) this.look(panned(this.exact ?? desk.view, dx, dy, desk.doc, desk.screen));
   }
 
   /** The selected objects as large as the screen allows. */
