@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
 Point = tuple[float, float]
+GONE = ("WebSocket", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource")
+"""What a browser says about a server that is not there."""
 
 
 class Desk:
@@ -39,7 +41,8 @@ class Desk:
 
     def _heard(self, message: ConsoleMessage) -> None:
         text = f"{message.type}: {message.text} {message.location.get('url', '')}"
-        if message.type in ("error", "warning") and not any(word in text for word in self._forgiven):
+        forgiven = self._forgiven if self.server.is_running else (*self._forgiven, *GONE)
+        if message.type in ("error", "warning") and not any(word in text for word in forgiven):
             self.complaints.append(text)
 
     # ------------------------------------------------------------------------------------------ going there

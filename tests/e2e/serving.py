@@ -41,8 +41,13 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.close()
-        if self.process is not None and self.process.poll() is None:
+        if self.is_running:
             self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self.process is not None and self.process.poll() is None
 
     @property
     def address(self) -> str:

@@ -98,9 +98,9 @@ def test_pictures_of_the_documentation(
 
         desk.click(SAUCER).idle()
         desk.click(SPOON).idle()
-        desk.press("Enter", "k", "b", "2", *["]"] * 5).drag((362, 276), (371, 287)).idle()
-        desk.press(*["["] * 8).drag((386, 228), (400, 150), (412, 80)).idle()
-        desk.press("q")
+        desk.press("Enter", "k", "b", "2", *["]"] * 5).drag((356, 280), (368, 288)).idle()
+        desk.press(*["["] * 8).drag((386, 234), (400, 150), (414, 78)).idle()
+        desk.press("q").click(CUP, keys=["Control"])
         desk.page.mouse.move(5, 5)
         screenshot(desk, "dark")
         desk.page.emulate_media(color_scheme="light")

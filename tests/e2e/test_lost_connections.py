@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.browsing import Desk
+from e2e.browsing import GONE, Desk
 from e2e.pictures import CUP, SAUCER, SPOON, photo
 from e2e.serving import Server
-
-GONE = ("WebSocket", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource")
 
 
 @pytest.mark.parametrize("lost", ["the click", "its answer"])
