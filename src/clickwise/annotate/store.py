@@ -7,27 +7,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from clickwise.annotate import class_rows, history, rows, shelf, tables
 from clickwise.annotate.classes import ClassList
-from clickwise.annotate.document import ImageDocument, ImageEntry, Progress, Project
+from clickwise.annotate.document import ImageDocument, Project
 from clickwise.annotate.easel import Action
+from clickwise.annotate.gallery import Gallery
 from clickwise.annotate.history import Event
 from clickwise.annotate.labelled import labelled
-from clickwise.annotate.pictures import find_pictures, look_at
-from clickwise.annotate.storage import Storage
 from clickwise.errors import ConflictError, ProjectError
 from clickwise.formats.records import LabelClass, LabelledImage, Labels, labels_of
 
 # isort: split
 from sqlalchemy import Connection, select
 
-_READERS = 4
-"""Files looked at side by side; more do not help one disk."""
 _LONGEST_TOKEN = 64
 
 
@@ -44,7 +39,7 @@ class Recorded:
     news: tuple[Event, ...]
 
 
-class ProjectStore(Storage):
+class ProjectStore(Gallery):
     """A project. Open it with `open`; all methods may be called from any thread.
 
     Raises ProjectError when the database fails; what a method returned before is stored.
@@ -58,88 +53,7 @@ class ProjectStore(Storage):
         """
         return cls(place, create, name)
 
-    # Pictures
-
-    def add_images(
-        self, places: Iterable[str | os.PathLike[str]], on_progress: Callable[[int, int], None] | None = None
-    ) -> tuple[ImageEntry, ...]:
-        """Add the pictures in these files and folders, in order; those that are known are not added twice.
-
-        A file that cannot be opened is added with its `ImageEntry.trouble` and stops nobody. on_progress: told of
-        (files looked at, files to look at). Returns the entries of all given pictures.
-        """
-        return self.add_files(find_pictures(places), on_progress)
-
-    def add_files(
-        self, files: Iterable[tuple[Path, str]], on_progress: Callable[[int, int], None] | None = None
-    ) -> tuple[ImageEntry, ...]:
-        """As `add_images`, for files (path, name in the project): names with ``/`` keep their folders."""
-        found = [(Path(os.path.normpath(path.absolute())), name) for path, name in files]
-        with self.reading() as connection:
-            known = shelf.known_files(connection)
-        fresh = [(path, name) for path, name in found if not self._is_known(path, known)]
-        with ThreadPoolExecutor(_READERS) as readers:
-            looked = []
-            for file in readers.map(lambda item: look_at(*item), fresh):
-                looked.append(file)
-                if on_progress is not None:
-                    on_progress(len(looked), len(fresh))
-        with self.writing() as connection:
-            names = set(connection.execute(select(tables.images.c.name)).scalars())
-            for file in looked:
-                shelf.shelve(connection, file, self._home, names)
-            by_path = {entry.path: entry for entry in shelf.entries(connection, self._home)}
-        self.forget()
-        return tuple(by_path[os.path.normpath(path)] for path, _ in found)
-
-    def images(
-        self,
-        *,
-        unfinished_only: bool = False,
-        broken_only: bool = False,
-        named: str = "",
-        offset: int = 0,
-        limit: int | None = None,
-    ) -> tuple[ImageEntry, ...]:
-        """Pictures in their order, without their objects.
-
-        unfinished_only leaves out finished and broken ones; broken_only all that can be opened; named: only those with
-        this text in their name, capital or small.
-        """
-        with self.reading() as connection:
-            which = shelf.chosen(unfinished_only, broken_only, named)
-            return shelf.entries(connection, self._home, which=which, offset=offset, limit=limit)
-
-    def count_images(self, *, unfinished_only: bool = False, broken_only: bool = False, named: str = "") -> int:
-        """How many pictures `images` would list without offset and limit."""
-        with self.reading() as connection:
-            return shelf.count_chosen(connection, shelf.chosen(unfinished_only, broken_only, named))
-
-    def image(self, image_id: str) -> ImageEntry:
-        """One picture. ProjectError when there is none of that id."""
-        with self.reading() as connection:
-            return shelf.one_entry(connection, image_id, self._home)
-
-    def next_unfinished(self, image_id: str) -> str | None:
-        """The picture to do after this one, from the first again at the end; None when all others are done."""
-        with self.reading() as connection:
-            return shelf.next_to_do(connection, image_id)
-
-    def beside(self, image_id: str, step: int) -> str | None:
-        """The picture after (step 1) or before (step -1) this one in the list, None at its ends."""
-        with self.reading() as connection:
-            return shelf.beside(connection, image_id, step)
-
-    def note_trouble(self, image_id: str, trouble: str) -> ImageEntry:
-        """Say that a picture cannot be opened after all; objects on it stay. "" takes it back."""
-        with self.writing() as connection:
-            shelf.note_trouble(connection, image_id, trouble)
-            return shelf.one_entry(connection, image_id, self._home)
-
-    def progress(self) -> Progress:
-        """How many pictures are finished, started, broken, and how many objects there are."""
-        with self.reading() as connection:
-            return shelf.count(connection)
+    # The project
 
     def name(self) -> str:
         """The project's name."""
@@ -324,13 +238,6 @@ class ProjectStore(Storage):
             except ProjectError as error:
                 wrong.append(f"{entry.name}: {error}")
         return wrong
-
-    def _is_known(self, path: Path, known: dict[str, tuple[int, float]]) -> bool:
-        try:
-            status = path.stat()
-        except OSError:
-            return False
-        return known.get(shelf.stored_path(path, self._home)) == (status.st_size, status.st_mtime)
 
 
 def _agreed(document: ImageDocument, step: Callable[[], Event], missed: list[Event], base: int) -> Event:

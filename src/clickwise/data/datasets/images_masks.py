@@ -29,7 +29,7 @@ from clickwise.data.layering import layered_sample
 from clickwise.data.sample import Sample
 from clickwise.errors import DatasetError
 from clickwise.formats.indexed import read_indices
-from clickwise.formats.png_masks import no_truth_of
+from clickwise.formats.png_plain import no_truth_of
 from clickwise.formats.rasters import values_in
 from clickwise.imaging import LoadedImage, read_header
 from clickwise.types import MaskArray
