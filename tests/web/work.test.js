@@ -117,9 +117,9 @@ test("offline, steps are kept and sent in order when the server is back", () => 
 test("one preview is on its way at a time, and the newest value wins", () => {
   const { work, log, desk } = table([object(1, { clicks: [[0, 0, true]] })]);
   desk.selection = [1];
-  work.previewThreshold(0.4);
-  work.previewThreshold(0.5);
-  work.previewThreshold(0.6);
+  work.thresholds.preview(0.4);
+  work.thresholds.preview(0.5);
+  work.thresholds.preview(0.6);
   assert.equal(log.sent.length, 1);
   work.take({ type: "preview", id: log.sent[0].id, image_id: "a", object_id: 1, mask: patchOf([[0]], [0, 0, 1, 1]), area: 3, timing });
   assert.deepEqual(log.sent.map((each) => each.value), [0.4, 0.6]);

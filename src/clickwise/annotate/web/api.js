@@ -18,9 +18,13 @@ export class Failure extends Error {
 }
 
 export class Api {
-  /** @param {() => string} token */
-  constructor(token) {
+  /**
+   * @param {() => string} token
+   * @param {() => string} user  who others see as the author of an import
+   */
+  constructor(token, user) {
     this.token = token;
+    this.user = user;
     /** Requests on their way, for those who wait until the page is idle. */
     this.running = 0;
   }
@@ -31,7 +35,10 @@ export class Api {
    * @returns {Promise<Response>}
    */
   async fetch(path, options = {}) {
-    const headers = { ...options.headers, Authorization: `Bearer ${this.token()}` };
+    // Headers hold Latin letters only; a name in others is left out rather than spoilt.
+    /** @type {Record<string, string>} */
+    const user = /^[\x20-\x7e\xa0-\xff]+$/.test(this.user()) ? { "X-Clickwise-User": this.user() } : {};
+    const headers = { ...options.headers, ...user, Authorization: `Bearer ${this.token()}` };
     const response = await fetch(`api/${path}`, { ...options, headers }).catch((error) => {
       if (error.name === "AbortError") throw error;
       throw new Failure("offline", "The server does not answer. Is clickwise annotate still running?");

@@ -32,7 +32,7 @@ export function hook(app) {
 
 /** @param {App} app */
 function isIdle({ api, desk, hub, queue, stage, work }) {
-  return hub.quiet && !queue.size && !api.running && !desk.opening && !desk.uploads && stage.tiles.idle && work.previewing.id === null;
+  return hub.quiet && !queue.size && !api.running && !desk.opening && !desk.uploads && stage.tiles.idle && work.thresholds.asked === null;
 }
 
 /** @param {App} app */

@@ -50,7 +50,7 @@ const app = /** @type {App} */ ({
   settings,
   saveSettings: () => saveSettings(local, settings),
   desk: new Desk(settings),
-  api: new Api(() => token.value),
+  api: new Api(() => token.value, () => settings.user),
   queue: new Queue(session, randomId),
   telling,
   toasts: new Toasts(byId("toasts"), (text) => telling.say(text)),
@@ -72,7 +72,10 @@ app.live = new Live(randomId, {
   who: () => ({ token: token.value, user: settings.user }),
   message,
   state: connection,
-  lost: () => app.queue.disconnected(),
+  lost() {
+    app.queue.disconnected();
+    app.work.thresholds.lost();
+  },
 });
 app.stage = new Stage(app, byId("stage"));
 

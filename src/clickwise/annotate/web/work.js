@@ -6,10 +6,9 @@
  * @import {App} from "./app.js"
  * @import {Entry, Intent} from "./core/queue.js"
  */
-import { applyPatch } from "./core/runs.js";
 import { applyDelta, freeClass, offered, titleOf } from "./core/state.js";
-import { randomId } from "./dom.js";
 import { told } from "./telling.js";
+import { Thresholds } from "./thresholds.js";
 
 /** Errors after which the same command may well succeed. */
 const WORTH_ANOTHER_TRY = new Set(["timeout", "busy", "model", "internal", "conflict", "locked"]);
@@ -18,8 +17,7 @@ export class Work {
   /** @param {App} app */
   constructor(app) {
     this.app = app;
-    /** Threshold previews: one on its way, the newest waits. @type {{id: string|null, next: number|null}} */
-    this.previewing = { id: null, next: null };
+    this.thresholds = new Thresholds(app);
     /** Classes for objects that are being made, by the command that makes them. @type {Map<string, number>} */
     this.wanted = new Map();
     /** Others who were met on a picture. @type {Set<string>} */
@@ -130,37 +128,6 @@ export class Work {
     else toasts.say(`Every one of the ${offered(desk.classes).length} classes has an object here. Shift+C adds a class.`);
   }
 
-  /** @param {number} value  shown while the slider is held, not stored */
-  previewThreshold(value) {
-    const { desk, hub, live } = this.app;
-    desk.threshold = value;
-    hub.changed("tool");
-    const active = desk.active;
-    if (!desk.doc || !active?.clicks.length || active.locked) return;
-    if (this.previewing.id !== null) {
-      this.previewing.next = value;
-      return;
-    }
-    const id = randomId();
-    const sent = live.send({
-      type: "threshold", id, image_id: desk.doc.image_id, base_version: desk.doc.version,
-      object_id: active.object_id, value, commit: false,
-    });
-    if (sent) this.previewing = { id, next: null };
-  }
-
-  /** @param {number} value */
-  commitThreshold(value) {
-    const { desk, hub } = this.app;
-    desk.threshold = value;
-    this.previewing.next = null;
-    const active = desk.active;
-    hub.changed("tool");
-    if (active?.clicks.length && !active.locked) {
-      this.give({ type: "threshold", object_id: active.object_id, value, commit: true });
-    }
-  }
-
   // ------------------------------------------------------------------------------------------ commands
 
   /** Which object a click or stroke means. @returns {{object_id: number|null}|{object_of: string}} */
@@ -228,7 +195,7 @@ export class Work {
   /** @param {ServerMessage} message  result, preview, superseded, error, busy or news */
   take(message) {
     if (message.type === "result") this.result(message);
-    else if (message.type === "preview") this.previewed(message);
+    else if (message.type === "preview") this.thresholds.take(message);
     else if (message.type === "superseded") this.superseded(message.id, message.by);
     else if (message.type === "error") this.failed(message);
     else if (message.type === "busy") this.app.desk.busy = message.reason;
@@ -241,7 +208,6 @@ export class Work {
     const { desk, queue, hub, telling } = this.app;
     const entry = queue.done(message.id, message.object_id ?? null);
     for (const other of [...queue.entries]) if (other.by === message.id) queue.done(other.id, message.object_id ?? null);
-    if (message.id === this.previewing.id) this.previewing.id = null;
     const before = desk.doc;
     this.apply([...(message.news ?? []), ...(message.delta ? [message.delta] : [])]);
     if (desk.making === message.id) {
@@ -314,19 +280,6 @@ export class Work {
     }
   }
 
-  /** @param {ServerMessage} message */
-  previewed(message) {
-    const { desk, hub } = this.app;
-    if (message.id !== this.previewing.id) return;
-    this.previewing.id = null;
-    const item = desk.doc?.objects.get(message.object_id);
-    if (item && desk.doc?.image_id === message.image_id) {
-      desk.preview = { objectId: item.object_id, mask: applyPatch(item.mask, message.mask) };
-      hub.changed("document");
-    }
-    if (this.previewing.next !== null) this.previewThreshold(this.previewing.next);
-  }
-
   /**
    * A click went to the network with a newer one: it is answered when that one is.
    * @param {string} id
@@ -348,11 +301,7 @@ export class Work {
   /** @param {ServerMessage} message */
   failed(message) {
     const { desk, queue, toasts, pictures, hub } = this.app;
-    const late = message.id !== null && message.id === this.previewing.id;
-    if (late) {
-      this.previewing.id = null;
-      return; // a preview that cannot be: the value holds for the next click
-    }
+    if (this.thresholds.refused(message.id)) return;
     const entry = message.id ? queue.done(message.id) : null;
     const lost = entry ? [...queue.entries.filter((other) => other.by === entry.id), entry] : [];
     for (const other of lost) {

@@ -62,8 +62,8 @@ function threshold(app) {
   const slider = h("input", { type: "range", id: "threshold", min: "0.02", max: "0.98", step: "0.01" });
   const output = h("output", { class: "number" });
   slider.title = "Higher: only what the model is sure of. Changes the selected object as you drag, and holds for the next clicks.";
-  slider.addEventListener("input", () => work.previewThreshold(Number(slider.value)));
-  slider.addEventListener("change", () => work.commitThreshold(Number(slider.value)));
+  slider.addEventListener("input", () => work.thresholds.preview(Number(slider.value)));
+  slider.addEventListener("change", () => work.thresholds.commit(Number(slider.value)));
   hub.on(["tool", "models", "image", "project"], () => {
     if (document.activeElement !== slider || desk.threshold === null) slider.value = String(desk.thresholdShown);
     output.textContent = desk.thresholdShown.toFixed(2);
