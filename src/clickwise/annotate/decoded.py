@@ -81,6 +81,22 @@ class Pictures:
         future.add_done_callback(lambda done: self._forget_failure(key, done))
         return future
 
+    def ready(self, image_id: str) -> Picture | None:
+        """The picture as it was asked for last, if it is decoded; never waits."""
+        with self._guard:
+            key = next((key for key in reversed(self._kept) if key[0] == image_id), None)
+            found = None if key is None else self._kept[key]
+            if key is None or found is None or not found.done() or found.cancelled() or found.exception() is not None:
+                return None
+            self._kept.move_to_end(key)
+            return found.result()
+
+    def forget(self) -> None:
+        """Decode everything anew: files may have changed."""
+        with self._guard:
+            self._kept.clear()
+            self._bytes.clear()
+
     def ahead(self, entry: ImageEntry) -> None:
         """Decode a picture that will probably be wanted next, when it leaves room for the one in use."""
         if not entry.trouble and _bytes_of(entry) <= self._budget // 2:

@@ -21,7 +21,8 @@ from clickwise.types import Box, Size
 TILE = 512
 """Longest side of a tile in pixels."""
 _NOWHERE: Box = (0, 0, 0, 0)
-_KEPT_PATCHES = 2048
+_KEPT_PATCHES = 512
+"""Whole masks as patches: objects of the documents that are asked for again and again."""
 
 Json = dict[str, Any]
 
@@ -47,7 +48,7 @@ def level_size(size: Size, level: int) -> Size:
 
 def patch(before: MaskRuns, after: MaskRuns) -> Patch:
     """What turns one mask into another: the rectangle in which they differ, as it is afterwards."""
-    return _patch(before, after)
+    return _cut(after, (before ^ after).box)
 
 
 def whole_patch(mask: MaskRuns) -> Patch:
@@ -71,11 +72,6 @@ def read_patch(sent: Patch, size: Size) -> MaskRuns:
 @lru_cache(maxsize=_KEPT_PATCHES)
 def _whole(mask: MaskRuns) -> Patch:
     return _cut(mask, mask.box)
-
-
-@lru_cache(maxsize=_KEPT_PATCHES)
-def _patch(before: MaskRuns, after: MaskRuns) -> Patch:
-    return _cut(after, (before ^ after).box)
 
 
 def _cut(mask: MaskRuns, rect: Box | None) -> Patch:

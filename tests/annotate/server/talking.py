@@ -31,6 +31,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 HERE = "http://127.0.0.1"
 SIZE = (48, 64)
 """(height, width) of the test pictures."""
+_NUMBERS = itertools.count(1)
 
 
 class Discs(InteractiveModel):
@@ -66,7 +67,7 @@ def make_pictures(folder: Path, count: int = 2) -> Path:
     """A folder of small pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        pixels = np.full((*SIZE, 3), 40 * number + 20, np.uint8)
+        pixels = np.full((*SIZE, 3), (9 * number + 20) % 256, np.uint8)
         pixels[10:30, 10:40] = (200, 30, 60)
         Image.fromarray(pixels).save(folder / f"p{number}.png")
     return folder
@@ -78,11 +79,22 @@ class Server:
     def __init__(self, http: TestClient, app: FastAPI, store: ProjectStore, network: Discs) -> None:
         self.http, self.app, self.store, self.network = http, app, store, network
         self.services: Services = app.state.services
+        self._turn = -1
 
     @property
     def images(self) -> list[str]:
-        """Ids of the pictures."""
-        return [entry.image_id for entry in self.store.images()]
+        """Ids of the pictures; after `next_test`, of two that no test has touched."""
+        ids = [entry.image_id for entry in self.store.images()]
+        return ids if self._turn < 0 else ids[2 * self._turn : 2 * self._turn + 2]
+
+    def next_test(self) -> Server:
+        """The same server for another test: other pictures, the network free and its calls counted anew."""
+        self._turn += 1
+        assert len(self.images) == 2, "more pictures are needed"
+        self.network.free.set()
+        self.network.begun.clear()
+        self.network.calls = 0
+        return self
 
     @contextmanager
     def client(self, name: str = "c1", user: str = "ann", token: str = TOKEN) -> Iterator[Client]:
@@ -98,11 +110,10 @@ class Client:
     def __init__(self, socket: Any, welcome: dict[str, Any], name: str) -> None:
         self.socket, self.welcome, self.name = socket, welcome, name
         self.seen: list[dict[str, Any]] = []
-        self._numbers = itertools.count(1)
 
     def send(self, kind: str, **fields: Any) -> str:
         """Send a message; gives its id."""
-        name = fields.pop("id", None) or f"{self.name}-{next(self._numbers)}"
+        name = fields.pop("id", None) or f"{self.name}-{next(_NUMBERS)}"
         is_command = kind not in ("open", "close", "ping", "cancel", "hello")
         self.socket.send_json({"type": kind, **({"id": name} if is_command else {}), **fields})
         return str(name)

@@ -48,7 +48,7 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_a_server_ends_cleanly_and_keeps_what_it_acknowledged(tmp_path: Path, sign: int, code: int) -> None:
     folder = make_pictures(tmp_path / "caf\u00e9 1")
     with started(str(folder)) as (process, address), httpx.Client(
-        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
     ) as http:  # fmt: skip
         image = http.get("/api/images").json()["images"][0]["image_id"]
         stroke = {"type": "stroke", "id": "s1", "image_id": image, "points": [[9, 9]], "radius": 4}
@@ -58,7 +58,7 @@ def test_a_server_ends_cleanly_and_keeps_what_it_acknowledged(tmp_path: Path, si
         assert page.status_code == 200
         assert TOKEN not in page.text
         process.send_signal(sign)
-        assert process.wait(60) == code
+        assert process.wait(240) == code
         assert process.stderr is not None
         assert process.stderr.read() == ""
     with ProjectStore.open(folder / PROJECT_FOLDER, create=False) as store:
@@ -71,7 +71,7 @@ def test_a_server_ends_cleanly_and_keeps_what_it_acknowledged(tmp_path: Path, si
 def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     folder = make_pictures(tmp_path / "pictures")
     with started(str(folder)) as (process, address), httpx.Client(
-        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
     ) as http:  # fmt: skip
         image = http.get("/api/images").json()["images"][0]["image_id"]
         acknowledged = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,21 @@ from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.protocol import Patch
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path) as running:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("shared"), 2 * 14) as running:
         yield running
+
+
+@pytest.fixture
+def server(shared: Server) -> Server:
+    return shared.next_test()
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("untouched")) as running:
-        yield running
+def untouched(shared: Server) -> str:
+    """A picture that only refused commands name."""
+    return shared.next_test().images[0]
 
 
 class Replica:
@@ -293,16 +297,15 @@ def test_not_overlapping_others_is_one_step_of_undo(server: Server) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_changes(
-    untouched: Server, kind: str, fields: dict[str, Any], code: str
+    shared: Server, untouched: str, kind: str, fields: dict[str, Any], code: str
 ) -> None:
-    image = untouched.images[0]
-    with untouched.client(f"c{secrets.token_hex(4)}") as client:
-        answer = client.ask(kind, image_id=image, **fields)
+    with shared.client() as client:
+        answer = client.ask(kind, image_id=untouched, **fields)
         assert (answer["type"], answer["code"], answer["keep"]) == ("error", code, True)
         assert "\n" not in answer["message"]
         client.send("ping")
         client.of("pong")
-    assert untouched.store.document(image).version == 0
+    assert shared.store.document(untouched).version == 0
 
 
 def test_a_locked_object_says_so(server: Server) -> None:
@@ -316,11 +319,11 @@ def test_a_locked_object_says_so(server: Server) -> None:
     assert server.network.calls == calls
 
 
-def test_an_unknown_picture_is_not_found(untouched: Server) -> None:
-    with untouched.client() as client:
+def test_an_unknown_picture_is_not_found(server: Server) -> None:
+    with server.client() as client:
         assert client.ask("click", image_id="nothing", x=1, y=1)["code"] == "not_found"
         assert client.ask("undo", image_id="nothing")["code"] == "not_found"
-    assert untouched.http.get("/api/images/nothing").status_code == 404
+    assert server.http.get("/api/images/nothing").status_code == 404
 
 
 def test_patches_are_read_as_they_are_written() -> None:

@@ -26,7 +26,7 @@ from clickwise.imaging.encode import jpeg_bytes, thumbnail
 from clickwise.inference.window import WindowMap
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.data())
 def test_rows_of_runs_are_those_of_the_unfolded_piece(mask: np.ndarray, data: st.DataObject) -> None:
     height, width = mask.shape
@@ -36,7 +36,7 @@ def test_rows_of_runs_are_those_of_the_unfolded_piece(mask: np.ndarray, data: st
     assert row_counts(MaskRuns.of(mask), (x0, y0, x1, y1)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     arrays(np.float32, st.tuples(st.integers(2, 6), st.integers(2, 6)), elements=st.floats(0, 1, width=16)),
     st.integers(2, 40),

@@ -11,10 +11,15 @@ from talking import Server, serving
 from test_commands import Replica, document
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path) as running:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("shared"), 2 * 14) as running:
         yield running
+
+
+@pytest.fixture
+def server(shared: Server) -> Server:
+    return shared.next_test()
 
 
 def test_others_hear_of_what_is_stored(server: Server) -> None:
@@ -85,13 +90,13 @@ def test_a_command_sent_twice_is_done_once(server: Server) -> None:
 def test_a_lost_connection_is_taken_up_again(server: Server) -> None:
     image = server.images[0]
     server.network.free.clear()
-    with server.client("page") as client:
+    with server.client("lost") as client:
         first = client.send("click", image_id=image, x=20, y=15)
-        assert server.network.begun.wait(10)
+        assert server.network.begun.wait(30)
         second = client.send("click", image_id=image, object_of=first, x=40, y=15)
         client.send("ping")
         client.of("pong")
-    with server.client("page") as client:
+    with server.client("lost") as client:
         assert set(client.welcome["known"]) == {first, second}
         client.send("click", image_id=image, x=20, y=15, id=first)
         client.send("click", image_id=image, object_of=first, x=40, y=15, id=second)

@@ -253,6 +253,7 @@ class Live:
 
     async def changed_everything(self, reason: str) -> None:
         """So much changed, at once or from outside, that clients should ask anew."""
+        self.services.pictures.forget()
         await self.classes_changed()
         progress = await self.services.blocking(self.services.store.progress)
         self.tell_all(ProgressNews(progress=progress_shape(progress)))

@@ -80,6 +80,9 @@ class Services:
 
     async def picture(self, image_id: str) -> Picture:
         """A picture, decoded. ImageError when it cannot be; a file that is damaged is listed with its trouble then."""
+        known = self.pictures.ready(image_id)
+        if known is not None:  # while somebody clicks: no way through another thread
+            return known
         entry = await self.blocking(self.store.image, image_id)
         try:
             return await asyncio.wrap_future(self.pictures.get(entry))
