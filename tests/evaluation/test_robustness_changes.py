@@ -167,6 +167,17 @@ def condition(name: str) -> Condition:
     return next(c for c in CONDITIONS if c.name == name)
 
 
+@pytest.mark.parametrize("one", PICTURES, ids=lambda c: c.name)
+def test_a_data_set_under_a_condition_holds_the_changed_pictures(one: Condition) -> None:
+    base = make_dataset(2)
+    data = ChangedDataset(base, [(0, 0), (1, 1)], one, seed=5)
+    for index, object_id in ((1, 1), (0, 0)):
+        sample = base.samples[index]
+        expected = one.picture(sample, condition_rng(5, one.name, sample.sample_id, object_id))
+        assert np.array_equal(data.load(index).image, expected.image)
+        assert np.array_equal(data.load(index).layers, expected.layers)
+
+
 class WithStarts(MemoryDataset):
     def start_mask(self, index: int) -> np.ndarray:
         return np.roll(self.samples[index].object_mask(0), 2, axis=1)
