@@ -31,7 +31,7 @@ export class Stage {
     this.tiles = new Tiles(app);
     this.ratio = 1;
     this.fitted = true;
-    /** The view before its origin was put on a device pixel: what begins from it adds up no errors. @type {View|null} */
+    /** Within a row of zooms and pans, the view before its origin was put on a device pixel: no errors add up. @type {View|null} */
     this.exact = null;
   }
 
@@ -68,11 +68,12 @@ export class Stage {
   /**
    * Another view; its origin lies on a device pixel, so that clicks, picture and masks agree to the last pixel.
    * @param {View} view
+   * @param {boolean} [goesOn]  one more step of a row
    */
-  look(view) {
+  look(view, goesOn = false) {
     const { desk, hub } = this.app;
     const inside = desk.doc ? kept(view, desk.doc, desk.screen) : view;
-    this.exact = inside;
+    this.exact = goesOn ? inside : null;
     desk.view = {
       x: Math.round(inside.x * this.ratio) / this.ratio,
       y: Math.round(inside.y * this.ratio) / this.ratio,
@@ -111,7 +112,7 @@ export class Stage {
   zoom(factor, at) {
     const { desk } = this.app;
     if (!desk.doc) return;
-    this.look(zoomed(this.exact ?? desk.view, factor, at ?? { x: desk.screen.width / 2, y: desk.screen.height / 2 }, desk.doc));
+    this.look(zoomed(this.exact ?? desk.view, factor, at ?? { x: desk.screen.width / 2, y: desk.screen.height / 2 }, desk.doc), true);
   }
 
   /**
@@ -120,7 +121,7 @@ export class Stage {
    */
   pan(dx, dy) {
     const { desk } = this.app;
-    if (desk.doc) this.look(panned(this.exact ?? desk.view, dx, dy, desk.doc, desk.screen));
+    if (desk.doc) this.look(panned(this.exact ?? desk.view, dx, dy, desk.doc, desk.screen), true);
   }
 
   /** The selected objects as large as the screen allows. */
