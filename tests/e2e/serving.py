@@ -19,7 +19,8 @@ from pycocotools import mask as coco
 
 TOKEN = "token-of-the-tests"
 _ADDRESS = re.compile(r"open: (http://[^/]+:(\d+))(/\S*)")
-_START_SECONDS = 120
+PATIENCE = 200.0
+"""Seconds; a quiet machine needs one or two."""
 TEST_THREADS = {"OMP_NUM_THREADS": "1"}
 """Environment of the servers: tests of other folders run beside these."""
 
@@ -31,7 +32,7 @@ class Server:
         self.pictures, self.options, self.token = pictures, tuple(options), token
         self.port, self.url = 0, ""
         self.process: subprocess.Popen[str] | None = None
-        self.client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False)
+        self.client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE, trust_env=False)
 
     def __enter__(self) -> Server:
         self.start()
@@ -80,7 +81,7 @@ class Server:
         """End it as Ctrl-C does; what it said besides its greeting."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=60)
+        said, _ = self.process.communicate(timeout=PATIENCE)
         return said
 
     # ------------------------------------------------------------------------------------------ REST, as a script
