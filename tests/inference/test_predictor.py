@@ -54,6 +54,19 @@ def test_click_returns_mask_probs_and_clicks(predictor: Predictor) -> None:
     assert 0.5 < p.score <= 1
 
 
+def test_several_clicks_at_once_are_one_pass_and_one_step_of_undo(predictor: Predictor, model: FormulaModel) -> None:
+    first = predictor.click(48, 48).mask
+    calls = len(model.calls)
+    both = predictor.click_together([Click(60, 50), Click(5, 5, False)])
+    assert len(model.calls) == calls + 1
+    assert len(both.clicks) == 3
+    assert (predictor.undo().mask == first).all()
+    for wrong in ([], [Click(50, 50), Click(500, 5)]):
+        with pytest.raises(ClickError):
+            predictor.click_together(wrong)
+    assert (predictor.prediction.mask == first).all()
+
+
 def test_x_goes_right_and_y_down(predictor: Predictor) -> None:
     probs = predictor.click(150, 10).probs
     assert np.unravel_index(probs.argmax(), probs.shape) == (10, 150)
