@@ -65,7 +65,7 @@ export function imagesPanel(app) {
     });
     const progress = desk.progress;
     const usable = progress ? progress.total - progress.broken : 0;
-    done.textContent = progress ? `${count(progress.finished)} of ${count(progress.total)} finished` : "";
+    done.textContent = progress ? `${count(progress.finished)} of ${plural(progress.total, "picture")} finished` : "";
     const part = usable ? /** @type {NonNullable<typeof progress>} */ (progress).finished / usable : 0;
     share.textContent = progress ? `${Math.floor(100 * part)} %` : "";
     meter.style.setProperty("--share", String(part));
