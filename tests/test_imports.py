@@ -45,6 +45,8 @@ TORCH_FREE = [
     "annotate/document.py",
     "annotate/store.py",
     "annotate/protocol.py",
+    "annotate/commands.py",
+    "annotate/shapes.py",
     "annotate/client.py",
     "annotate/deltas.py",
     "annotate/row_runs.py",

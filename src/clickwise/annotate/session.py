@@ -6,29 +6,22 @@ answers (`Session.ask`), the answer is stored (`Session.record_clicks`).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from clickwise.annotate import history
-from clickwise.annotate.actions import Action, AddClick, AddObject, AddStroke, CutOthers, SetMask, Together
+from clickwise.annotate.actions import Action, AddClick, AddObject, SetMask
 from clickwise.annotate.answers import mask_of
-from clickwise.annotate.brush import painted
-from clickwise.annotate.codec import read_action
 from clickwise.annotate.decoded import Picture
-from clickwise.annotate.deltas import read_patch
-from clickwise.annotate.document import ImageDocument, MaskObject, Stroke
+from clickwise.annotate.document import ImageDocument, MaskObject
 from clickwise.annotate.mask_runs import MaskRuns
+from clickwise.annotate.prompts import as_one, drawn, prompt, wire_action
 from clickwise.annotate.protocol import (
     Asking,
     Command,
     DoAction,
-    DoBox,
-    DoClick,
     DoMask,
     DoRedo,
     DoStroke,
@@ -40,7 +33,6 @@ from clickwise.annotate.states import StateKey, States
 from clickwise.annotate.store import ProjectStore, Recorded
 from clickwise.clicks.click import Click
 from clickwise.errors import ClickError, InputError, LockedError, ProjectError
-from clickwise.types import Box, Size
 
 if TYPE_CHECKING:
     from clickwise.engines.base import Engine
@@ -91,7 +83,7 @@ class Session:
         item = None if object_id is None else _open(document, object_id, commands[-1].base_version)
         begin = time.perf_counter()
         predictor = _predictor(engine, picture, model)
-        start, clicks = _prompt(commands, document.size, item)
+        start, clicks = prompt(commands, document.size, item)
         state = _state_of_mask(start) if start is not None else self._state(predictor, item, model)
         try:
             predictor.reset()
@@ -160,7 +152,7 @@ class Session:
                 steps.append(
                     AddClick(click, answer.mask, target, class_id, answer.model, round(answer.milliseconds, 1))
                 )
-            return _as_one(steps, number, last.cut_others)
+            return as_one(steps, number, last.cut_others)
 
         base = answer.version if last.base_version is None else min(last.base_version, answer.version)
         recorded = self.store.record(
@@ -178,14 +170,14 @@ class Session:
             case DoRedo():
                 return self.store.redo(self.image_id, **common)  # type: ignore[arg-type]
             case DoAction():
-                return self.store.record(self.image_id, _wire_action(command), **common)  # type: ignore[arg-type]
+                return self.store.record(self.image_id, wire_action(command), **common)  # type: ignore[arg-type]
             case DoStroke() | DoMask():
                 class_id = self._class_of(command, object_id)
 
                 def action(document: ImageDocument) -> Action:
                     number = document.next_object_id if object_id is None else object_id
                     item = None if object_id is None else document.content.get(object_id)
-                    return _as_one([_drawn(command, document.size, item, class_id)], number, command.cut_others)
+                    return as_one([drawn(command, document.size, item, class_id)], number, command.cut_others)
 
                 return self.store.record(self.image_id, action, **common)  # type: ignore[arg-type]
         raise InputError(f"command {type(command).__name__} cannot be done here")
@@ -266,36 +258,6 @@ def _predictor(engine: Engine, picture: Picture, model: str) -> Predictor:
     return found
 
 
-def _prompt(
-    commands: Sequence[Asking], size: Size, item: MaskObject | None
-) -> tuple[MaskRuns | None, tuple[Click, ...]]:
-    """The start mask of a box on a new object, and the clicks."""
-    height, width = size
-    start, clicks = None, []
-    for command in commands:
-        if isinstance(command, DoBox):
-            x0, y0, x1, y1 = _whole_box(command, size)
-            if item is None:
-                start = MaskRuns.of_crop(size, x0, y0, np.ones((y1 - y0, x1 - x0), bool))
-            clicks.append(Click((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2))
-        elif isinstance(command, DoClick):
-            clicks.append(Click(command.x, command.y, command.positive).checked(width, height))
-    return start, tuple(clicks)
-
-
-def _whole_box(command: DoBox, size: Size) -> Box:
-    """Whole pixels of a box, cut to the picture. ClickError when nothing is left."""
-    height, width = size
-    x0, x1 = (min(max(round(x), 0), width) for x in sorted((command.x0, command.x1)))
-    y0, y1 = (min(max(round(y), 0), height) for y in sorted((command.y0, command.y1)))
-    if x0 == x1 or y0 == y1:
-        raise ClickError(
-            f"box ({command.x0:g}, {command.y0:g}, {command.x1:g}, {command.y1:g}) holds no pixel of the image of "
-            f"{width} x {height}; draw it larger"
-        )
-    return x0, y0, x1, y1
-
-
 def _state_of_mask(mask: MaskRuns) -> PredictorState:
     """What `Predictor.set_mask` would begin with, made from the mask's own box only."""
     from clickwise.inference.state import PredictorState
@@ -304,34 +266,6 @@ def _state_of_mask(mask: MaskRuns) -> PredictorState:
     box = mask.box
     known = WindowMap.empty(mask.size) if box is None else WindowMap(mask.size, box, mask.crop(box))
     return PredictorState(probs=known, from_mask=True)
-
-
-def _drawn(command: DoStroke | DoMask, size: Size, item: MaskObject | None, class_id: int) -> Action:
-    if isinstance(command, DoMask):
-        mask = read_patch(command.mask, size)
-        if item is not None:
-            return SetMask(item.object_id, mask, "mask")
-        return AddObject(mask, class_id, "paste", command.name)
-    stroke = Stroke(tuple(command.points), command.radius, command.erases)
-    mask = painted(MaskRuns.empty(size) if item is None else item.mask, stroke)
-    return AddStroke(stroke, mask, None if item is None else item.object_id, class_id)
-
-
-def _as_one(steps: list[Action], object_id: int, cut: bool) -> Action:
-    """One step of undo, which also takes the object's pixels from all others if asked to."""
-    if cut:
-        steps = [*steps, CutOthers(object_id)]
-    return steps[0] if len(steps) == 1 else Together(tuple(steps))
-
-
-def _wire_action(command: DoAction) -> Action:
-    try:
-        action = read_action(json.dumps(command.action), {})
-    except TypeError as error:
-        raise InputError(f"action {command.action.get('action')!r} lacks a field: {error}") from error
-    if action is None:
-        raise InputError("the action is empty; see protocol.ACTION_FIELDS")
-    return action
 
 
 def _no_probabilities(object_id: int) -> InputError:

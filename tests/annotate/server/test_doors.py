@@ -110,6 +110,21 @@ def test_another_protocol_is_told_so(server: Server) -> None:
     assert closed.value.code == 4400
 
 
+def test_a_proxy_may_hand_its_prefix_on_or_strip_it(tmp_path: Path) -> None:
+    with serving(tmp_path, root_path="/annotate") as server:
+        for prefix in ("", "/annotate"):
+            assert server.http.get(f"{prefix}/").status_code == 200
+            assert server.http.get(f"{prefix}/static/main.js").status_code == 200
+            assert server.http.get(f"{prefix}/api/health").status_code == 200
+            assert server.http.get(f"{prefix}/api/health", headers={"authorization": ""}).status_code == 401
+            with server.http.websocket_connect(f"{prefix}/api/live", headers={"host": "127.0.0.1"}) as socket:
+                socket.send_json({"type": "hello", "token": TOKEN, "client": f"c{len(prefix)}"})
+                assert socket.receive_json()["type"] == "welcome"
+        moved = server.http.get("/annotate", follow_redirects=False)
+        assert (moved.status_code, moved.headers["location"]) == (307, "/annotate/")
+        assert server.http.get("/annotatee/api/health").status_code == 404
+
+
 def picture(side: int = 20) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(buffer, "PNG")

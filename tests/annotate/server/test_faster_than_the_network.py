@@ -15,7 +15,7 @@ from clickwise.errors import ModelError
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("shared"), 2 * 12, request_seconds=1.0) as running:
+    with serving(tmp_path_factory.mktemp("shared"), 2 * 12) as running:
         yield running
 
 
@@ -110,9 +110,9 @@ def test_going_to_another_picture_drops_what_waits_and_keeps_what_began(server: 
     assert len(server.store.document(one).objects) == 1
 
 
-def test_a_click_that_waits_too_long_is_named_and_nothing_changes(server: Server) -> None:
-    one, two = server.images
-    with server.client() as client:
+def test_a_click_that_waits_too_long_is_named_and_nothing_changes(tmp_path: Path) -> None:
+    with serving(tmp_path, request_seconds=0.5) as server, server.client() as client:
+        one, two = server.images
         hold(server)
         began = client.send("click", image_id=one, x=20, y=15)
         assert server.network.begun.wait(30)
@@ -125,8 +125,8 @@ def test_a_click_that_waits_too_long_is_named_and_nothing_changes(server: Server
         assert "goes on" in warned["message"]
         server.network.free.set()
         assert client.answer(began)["type"] == "result"
-    assert len(server.store.document(one).objects) == 1
-    assert not server.store.document(two).objects
+        assert len(server.store.document(one).objects) == 1
+        assert not server.store.document(two).objects
 
 
 def test_a_slider_that_moves_on_gets_the_newest_preview_only(server: Server) -> None:

@@ -71,14 +71,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        root_path=settings.root_path,
     )
     app.state.services = services
     for kind in (ClickwiseError, ApiError, Exception):
         app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(SecurityMiddleware, guard=guard, most_bytes=settings.most_upload)
+    app.add_middleware(SecurityMiddleware, guard=guard, most_bytes=settings.most_upload, prefix=settings.root_path)
 
     for routes in (
         routes_project,

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clickwise.annotate.protocol import ErrorCode
@@ -111,18 +111,25 @@ class Guard:
 
 
 class SecurityMiddleware:
-    """Asks the guard about every request and socket, and gives every answer its headers."""
+    """Asks the guard about every request and socket, and gives every answer its headers.
 
-    def __init__(self, app: ASGIApp, guard: Guard, most_bytes: int) -> None:
-        self.app, self.guard, self.most_bytes = app, guard, most_bytes
+    prefix: path under which a proxy shows the server; it may hand it on or strip it, what follows sees it stripped.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, most_bytes: int, prefix: str = "") -> None:
+        self.app, self.guard, self.most_bytes, self.prefix = app, guard, most_bytes, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
-        refusal = self.guard.refusal(_path(scope), headers, is_socket) or self._size_refusal(headers)
+        if self.prefix and scope["path"] == self.prefix and scope["type"] == "http":
+            await RedirectResponse(f"{self.prefix}/", 307)(scope, receive, send)  # addresses in the page are relative
+            return
+        scope = _without(scope, self.prefix)
+        path, headers, is_socket = str(scope["path"]), Headers(scope=scope), scope["type"] == "websocket"
+        refusal = self.guard.refusal(path, headers, is_socket) or self._size_refusal(headers)
         if refusal is not None and is_socket:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accept: the handshake answers 403
@@ -133,7 +140,7 @@ class SecurityMiddleware:
                 given = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     given.setdefault(name, value)
-                if _path(scope).startswith("/api/"):
+                if path.startswith("/api/"):
                     given.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -152,10 +159,13 @@ class SecurityMiddleware:
         return None
 
 
-def _path(scope: Scope) -> str:
-    """The path as routing sees it, below a proxy's prefix."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(root) :] if root and path.startswith(root + "/") else path
+def _without(scope: Scope, prefix: str) -> Scope:
+    """The scope as if there were no proxy."""
+    if not prefix or not str(scope["path"]).startswith(f"{prefix}/"):
+        return scope
+    raw, sent = scope.get("raw_path"), prefix.encode()
+    stripped = {"raw_path": raw[len(sent) :]} if raw and raw.startswith(sent) else {}
+    return {**scope, "path": str(scope["path"])[len(prefix) :], **stripped}
 
 
 def _host_and_port(host: str) -> tuple[str, int | None] | None:
