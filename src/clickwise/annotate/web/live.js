@@ -105,6 +105,11 @@ export class Live {
       this.move(final);
       return;
     }
+    this.later();
+  }
+
+  /** Come back after a while, longer each time. */
+  later() {
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.tries++) * (0.75 + Math.random() / 2);
     this.retryAt = Date.now() + wait;
     this.timer = setTimeout(() => this.connect(), wait);

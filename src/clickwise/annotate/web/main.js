@@ -110,8 +110,19 @@ function welcome(project) {
 
 /** @param {LiveState} state */
 function connection(state) {
-  if (state === "refused") app.askToken("The server refused the token. It may have been started anew.");
+  if (state === "refused") void refused();
   hub.changed("connection", "work");
+}
+
+/** The token is wrong, or on a slow computer the greeting came too late: a request tells which. */
+async function refused() {
+  try {
+    await app.api.json("health");
+    app.live.later();
+  } catch (error) {
+    if (error instanceof Failure && error.code === "unauthorised") app.askToken("The server refused the token. It may have been started anew.");
+    else app.live.later();
+  }
 }
 
 /** @param {Project} project */
