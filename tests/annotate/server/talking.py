@@ -50,7 +50,7 @@ class Discs(InteractiveModel):
     def predict_logits(self, image: Tensor, prev_mask: Tensor, points: Tensor, gate: Gate) -> ModelOutput:
         self.calls += 1
         self.begun.set()
-        assert self.free.wait(30)
+        assert self.free.wait(200)
         height, width = image.shape[2:]
         ys, xs = torch.arange(height)[:, None], torch.arange(width)[None, :]
         logits = 6 * (prev_mask - 0.5)

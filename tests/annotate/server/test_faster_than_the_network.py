@@ -37,7 +37,7 @@ def test_clicks_that_wait_go_to_the_network_together(server: Server) -> None:
     with server.client() as client:
         hold(server)
         first = client.send("click", image_id=image, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         second = client.send("click", image_id=image, object_of=first, x=30, y=15)
         third = client.send("click", image_id=image, object_of=second, x=40, y=15)
         assert client.answer(second) == {"type": "superseded", "id": second, "by": third}
@@ -83,7 +83,7 @@ def test_a_click_can_be_taken_back_until_it_begins(server: Server) -> None:
     with server.client() as client:
         hold(server)
         first = client.send("click", image_id=image, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         second = client.send("click", image_id=image, x=40, y=15)
         third = client.send("click", image_id=image, object_of=second, x=42, y=15, threshold=0.7)
         client.send("cancel", target=second)
@@ -101,7 +101,7 @@ def test_going_to_another_picture_drops_what_waits_and_keeps_what_began(server: 
         client.send("open", image_id=one)
         hold(server)
         began = client.send("click", image_id=one, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         waits = client.send("click", image_id=one, x=40, y=15)
         client.send("open", image_id=two)
         assert client.answer(waits)["code"] == "cancelled"
@@ -115,7 +115,7 @@ def test_a_click_that_waits_too_long_is_named_and_nothing_changes(tmp_path: Path
         one, two = server.images
         hold(server)
         began = client.send("click", image_id=one, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         waits = client.send("click", image_id=two, x=20, y=15)
         late = client.answer(waits)
         assert (late["code"], late["keep"]) == ("timeout", True)
@@ -135,7 +135,7 @@ def test_a_slider_that_moves_on_gets_the_newest_preview_only(server: Server) -> 
         client.ask("click", image_id=image, x=20, y=15)
         hold(server)
         client.send("click", image_id=image, x=50, y=40)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         names = [client.send("threshold", image_id=image, object_id=1, value=0.5 + n / 10) for n in range(4)]
         for name in names[:-1]:
             assert client.answer(name)["type"] == "superseded"
@@ -185,7 +185,7 @@ def test_a_click_taken_back_while_others_have_the_network_does_not_stop_those_be
     with server.client("a") as ann, server.client("b") as bob:
         hold(server)
         ann.send("click", image_id=one, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         waits = bob.send("click", image_id=two, x=20, y=15)
         assert bob.of("busy")["reason"] == "queue"
         bob.send("cancel", target=waits)

@@ -92,7 +92,7 @@ def test_a_lost_connection_is_taken_up_again(server: Server) -> None:
     server.network.free.clear()
     with server.client("lost") as client:
         first = client.send("click", image_id=image, x=20, y=15)
-        assert server.network.begun.wait(30)
+        assert server.network.begun.wait(200)
         second = client.send("click", image_id=image, object_of=first, x=40, y=15)
         client.send("ping")
         client.of("pong")
