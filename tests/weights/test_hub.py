@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from web import Web, serve
 
 from clickwise.errors import DownloadError
 from clickwise.weights import fetch, hub
 from clickwise.weights.fetch import FetchOptions
 from clickwise.weights.zoo import ZooEntry
+from web import Web, serve
 
 BODY = b"PK\x03\x04" + np.random.default_rng(0).bytes(400_000)
 SHA = hashlib.sha256(BODY).hexdigest()
