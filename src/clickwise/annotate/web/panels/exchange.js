@@ -106,10 +106,9 @@ function megabytes(bytes) {
  * @returns {Promise<void>} when the dialog is closed
  */
 function openImport(app, file) {
-  const formats = app.desk.project?.formats ?? [];
+  const formats = [{ name: "auto", title: "What the file holds" }, ...(app.desk.project?.formats ?? [])];
   return new Promise((resolve) => {
     const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, each.title)));
-    format.value = formats.find((each) => each.name === guess(file.name))?.name ?? formats[0]?.name ?? "";
     const notes = h("div", { class: "note", role: "status" });
     const go = h("button", { type: "button", class: "button primary", onclick: async () => {
       go.disabled = true;
@@ -140,11 +139,6 @@ function openImport(app, file) {
       onclose: () => resolve(),
     });
   });
-}
-
-/** @param {string} name */
-function guess(name) {
-  return /\.xml$/i.test(name) ? "voc" : /\.txt$/i.test(name) ? "yolo" : /\.png$/i.test(name) ? "png" : "coco";
 }
 
 /** @param {App} app */
