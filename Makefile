@@ -45,7 +45,7 @@ clean:
 	rm -rf $(VENV) node_modules build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed-demo: pyproject.toml constraints.txt tools/install.py
-	$(PYTHON) tools/install.py $(VENV)
+	$(PYTHON) tools/install.py $(VENV) --extra annotate
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt tools/install.py

@@ -1,14 +1,14 @@
 """Segment the bundled photo by three clicks and show what came out. Run by `make demo`.
 
-Writes demo/mask.png and demo/overlay.png, and prints how well each mask agrees with the bundled truth. With --picture
-FILE it also writes photo and result side by side, as the README shows them.
+Writes demo/mask.png, demo/overlay.png and a copy of the photo for the annotator, and prints how well each mask agrees
+with the bundled truth. With --picture FILE it also writes photo and result side by side, as the README shows them.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +36,7 @@ def main() -> int:
     print(f"mask:    {(FOLDER / 'mask.png').resolve()}")
     print(f"overlay: {(FOLDER / 'overlay.png').resolve()}")
     print("the same on your own photo: .venv/bin/clickwise segment PHOTO.jpg --fg X,Y")
-    if find_spec("clickwise.cli.annotate") is not None:
-        print("click in the browser:       .venv/bin/clickwise annotate demo/")
-    else:
-        print("the browser annotator is not part of this version yet")
+    print(f"click in the browser:       .venv/bin/clickwise annotate {FOLDER / 'photos'}")
     return 0
 
 
@@ -54,7 +51,8 @@ def run(picture: Path | None) -> None:
         mask = predictor.click(click.x, click.y, positive=click.is_positive).mask
         iou = (mask & photo.truth).sum() / (mask | photo.truth).sum()
         print(f"  click {number} at ({click.x:g}, {click.y:g}): agreement with the truth (IoU) {iou:.3f}")
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "photos").mkdir(parents=True, exist_ok=True)
+    shutil.copy(photo.photo_path, FOLDER / "photos")
     write_mask(FOLDER / "mask.png", mask)
     write_image(FOLDER / "overlay.png", spotlight(photo.image, mask))
     if picture is not None:

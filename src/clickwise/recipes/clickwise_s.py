@@ -11,7 +11,7 @@ from clickwise.training.recipe import LossTerm, ModelPart, OptimizerPart, Phase,
 
 
 def clickwise_s() -> Recipe:
-    """The shipped model: ImageNet MobileNet encoder, salient objects and instances, rolling batch."""
+    """First stage: ImageNet MobileNet encoder, salient objects and instances, rolling batch."""
     return Recipe(
         name="clickwise-s",
         model=ModelPart(
@@ -34,9 +34,10 @@ def clickwise_s() -> Recipe:
 
 
 def clickwise_s_2() -> Recipe:
-    """The second stage: from the first one's weights on larger views, with more instances, composites and borders.
+    """Second stage: larger views, more instances, composites and borders.
 
-    ``--set model.start_weights=FILE`` for the weights of another first stage.
+    It goes on from the weights in the package. The shipped ones were made from those of the first stage:
+    ``--set model.start_weights=FILE``.
     """
     first = clickwise_s()
     return variant(
@@ -61,7 +62,7 @@ def clickwise_s_2() -> Recipe:
         losses=(*first.losses, _BORDER),
         optimizer=first.optimizer.model_copy(update={"lr": 8e-4}),
         schedule=SchedulePart(warmup=0.02, decay_from=0.3),
-        phases=(Phase(size=224, batch=16, samples=44_800), Phase(size=288, batch=8, samples=14_400)),
+        phases=(Phase(size=224, batch=16, samples=44_800), Phase(size=288, batch=8, samples=9_600)),
         ema_decay=0.999,
     )
 
@@ -71,7 +72,7 @@ _BORDER = LossTerm(
 )
 
 CLICKWISE_S = {
-    "clickwise-s": Entry("the shipped model: salient objects and instances, rolling batch", clickwise_s),
-    "clickwise-s-2": Entry("going on from it: larger views, more instances, composites, borders", clickwise_s_2),
+    "clickwise-s": Entry("first stage of the shipped model: salient objects and instances, rolling batch", clickwise_s),
+    "clickwise-s-2": Entry("second stage: larger views, more instances, composites, borders", clickwise_s_2),
 }
 """Name on the command line -> recipe."""
