@@ -61,9 +61,9 @@ def test_export_and_import_back(drawn: Server, tmp_path: Path, desks: Callable[.
         desk.menu("Import labels")
     chooser.value.set_files(path)
     dialog = desk.page.get_by_role("dialog")
-    assert dialog.get_by_label("Format").input_value() == "coco"
+    assert dialog.get_by_label("Format").input_value() == "auto"
     dialog.get_by_role("button", name="Import", exact=True).click()
-    dialog.get_by_text("2 objects on 1 picture").wait_for()
+    dialog.get_by_text("2 objects imported, for 1 picture").wait_for()
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     desk.until("s.objects.length === 2").idle().agrees()
     after = drawn.masks(desk.image)
