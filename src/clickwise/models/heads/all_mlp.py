@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clickwise.errors import OptionError
+from clickwise.models.heads.fused_levels import fuse_levels
 from clickwise.models.heads.simple_fpn import layer_norm
 
 _DROPOUT = 0.1
@@ -40,15 +40,8 @@ class AllMlpHead(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """See the class."""
-        size = (int(maps[0].shape[2]), int(maps[0].shape[3]))
         levels = [F.relu(conv(level)) for conv, level in zip(self.levels, maps, strict=True)]
-        resized = [
-            level
-            if tuple(level.shape[2:]) == size
-            else F.interpolate(level, size=size, mode="bilinear", align_corners=False)
-            for level in levels
-        ]
-        fused = F.relu(self.fuse(torch.cat(resized, dim=1)))
+        fused = F.relu(fuse_levels(levels, self.fuse.weight.chunk(len(levels), dim=1), self.fuse.bias))
         logits: Tensor = self.classify(self.dropout(self.up(fused)))
         return logits
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from clickwise.models.heads.fused_levels import fuse_levels
 
 _DROPOUT = 0.1
 
 
 class SegFormerHead(nn.Module):
-    """dims: channels of the levels from stride 4 to 32; width: of the joined feature."""
+    """dims: channels of the levels from stride 4 to 32; width: of the joined feature.
+
+    A level's own matrix and its part of the fusing one have nothing between them, so they are multiplied first.
+    """
 
     def __init__(self, dims: Sequence[int], *, width: int) -> None:
         super().__init__()
@@ -25,15 +29,19 @@ class SegFormerHead(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Maps at strides 4 to 32 -> logits (B, 1, h, w) and feature (B, width, h, w), both at stride 4."""
-        size = maps[0].shape[2:]
-        joined = []
-        for level, x in zip(self.levels, maps, strict=True):
-            assert isinstance(level, nn.Linear)
-            # A Linear over channels, as a 1x1 convolution: the same numbers without turning maps into tokens.
-            x = F.conv2d(x, level.weight[:, :, None, None], level.bias)
-            joined.append(F.interpolate(x, size=size, mode="bilinear", align_corners=False))
-        # Published order of the fusing weights: coarsest level first.
-        fused = F.relu(self.fuse_norm(self.fuse(torch.cat(joined[::-1], dim=1))))
-        feature: Tensor = self.dropout(fused)
+        weights, bias = self._whole_levels()
+        joined = fuse_levels(maps, weights, bias)
+        feature: Tensor = self.dropout(F.relu(self.fuse_norm(joined)))
         logits: Tensor = self.classify(feature)
         return logits, feature
+
+    def _whole_levels(self) -> tuple[list[Tensor], Tensor]:
+        """The 1x1 convolution (width, dim, 1, 1) from each level straight to the joined feature; the bias of all."""
+        # Published order of the fusing weights: coarsest level first.
+        parts = self.fuse.weight[:, :, 0, 0].chunk(len(self.levels), dim=1)[::-1]
+        weights, bias = [], self.fuse.weight.new_zeros(self.width)
+        for part, level in zip(parts, self.levels, strict=True):
+            assert isinstance(level, nn.Linear)
+            weights.append((part @ level.weight)[:, :, None, None])
+            bias = bias + part @ level.bias
+        return weights, bias
