@@ -149,12 +149,33 @@ class ApproximateDepth(NamedTuple):
     depth: NDArray[np.float32]
 
 
-def approximate_depth(region: MaskArray) -> ApproximateDepth | None:
-    """Depths of a region (H, W) as the published training uses them, or None if it is empty."""
+def approximate_depth(region: MaskArray, memory: DepthMemory | None = None) -> ApproximateDepth | None:
+    """Depths of a region (H, W) as the published training uses them, or None if it is empty.
+
+    memory: where the depths then lie, until it is used again; None = memory of their own.
+    """
     box = bounding_box(region)
     if box is None:
         return None
     x0, y0, x1, y1 = box
-    inside = cv2.copyMakeBorder(region[y0:y1, x0:x1].view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), dtype=np.float32)[1:-1, 1:-1]
-    return ApproximateDepth(float(depth.max()), box, depth)
+    inside, depth = (memory or DepthMemory()).of_size(y1 - y0 + 2, x1 - x0 + 2)
+    inside[[0, -1]] = 0
+    inside[:, [0, -1]] = 0
+    inside[1:-1, 1:-1] = region[y0:y1, x0:x1]
+    cv2.distanceTransform(inside, cv2.DIST_L2, 5, dst=depth)
+    return ApproximateDepth(float(depth.max()), box, depth[1:-1, 1:-1])
+
+
+class DepthMemory:
+    """Arrays of `approximate_depth` for one region after the other: new ones each time cost more than filling them."""
+
+    def __init__(self) -> None:
+        self.inside = np.empty(0, dtype=np.uint8)
+        self.depth = np.empty(0, dtype=np.float32)
+
+    def of_size(self, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Two arrays (height, width) with anything in them."""
+        size = height * width
+        if len(self.inside) < size:
+            self.inside, self.depth = np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.float32)
+        return self.inside[:size].reshape(height, width), self.depth[:size].reshape(height, width)

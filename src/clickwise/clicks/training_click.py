@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clickwise.clicks.click import Click
-from clickwise.clicks.depth import ApproximateDepth, approximate_depth
+from clickwise.clicks.depth import ApproximateDepth, DepthMemory, approximate_depth
 from clickwise.errors import MaskError
 from clickwise.types import Box, MaskArray
 
@@ -80,17 +82,30 @@ def draw_training_clicks(
     Candidates are found on all processor cores at once; NumPy and OpenCV let threads run side by side.
     """
 
-    def places_of(item: int) -> _Places | None:
-        return _places(object_masks[item], probs[item], None if ignore_masks is None else ignore_masks[item], threshold)
+    step = min(usable_cores(), len(probs))
 
-    with ThreadPoolExecutor(max_workers=min(len(probs), usable_cores())) as threads:
-        rngs = [rng] * len(probs) if isinstance(rng, np.random.Generator) else rng
-        return [_drawn(*pair) for pair in zip(threads.map(places_of, range(len(probs))), rngs, strict=True)]
+    def places_of(first: int) -> list[_Places | None]:  # a thread's share: handing over single items takes long
+        ignored = [None] * len(probs) if ignore_masks is None else ignore_masks
+        return [_places(object_masks[i], probs[i], ignored[i], threshold) for i in range(first, len(probs), step)]
+
+    shares = list(_threads().map(places_of, range(step)))
+    rngs = [rng] * len(probs) if isinstance(rng, np.random.Generator) else rng
+    return [_drawn(shares[i % step][i // step], each) for i, each in enumerate(rngs)]
 
 
 def usable_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """One thread for each core, kept for the next batch."""
+    return ThreadPoolExecutor(max_workers=usable_cores(), thread_name_prefix="clicks")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in a forked process
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 class _Places(NamedTuple):
@@ -124,12 +139,29 @@ def _core_of(region: ApproximateDepth) -> MaskArray:
     return core
 
 
+class _Memory(threading.local):
+    """What one thread needs for an item and uses again for the next one."""
+
+    def __init__(self) -> None:
+        self.errors = np.empty((2, 0, 0), dtype=np.bool_)
+        self.depths = DepthMemory(), DepthMemory()
+
+    def errors_of_size(self, shape: tuple[int, ...]) -> MaskArray:
+        """(2, H, W) with anything in it."""
+        if self.errors.shape[1:] != shape:
+            self.errors = np.empty((2, *shape), dtype=np.bool_)
+        return self.errors
+
+
+_memory = _Memory()
+
+
 def larger_error(
     object_mask: NDArray[Any], probs: NDArray[np.floating[Any]], ignore_mask: MaskArray | None, threshold: float
 ) -> tuple[bool, ApproximateDepth] | None:
     """Sign and depths of the error region that reaches deeper, or None where nothing is wrong; a tie is negative.
 
-    Arguments as in `training_click_candidates`.
+    Arguments as in `training_click_candidates`. The depths lie in memory that the next call of this thread uses again.
     """
     for name, other in (("probs", probs), ("ignore_mask", ignore_mask)):
         if other is not None and (object_mask.ndim != 2 or other.shape != object_mask.shape):
@@ -137,11 +169,15 @@ def larger_error(
                 f"{name} has shape {other.shape}, object_mask {object_mask.shape}; expected the same (H, W) for both"
             )
     is_object = object_mask if object_mask.dtype == np.bool_ else object_mask > 0.5
-    missed, extra = is_object & (probs < threshold), ~is_object & (probs > threshold)
+    errors = _memory.errors_of_size(probs.shape)
+    missed, extra = errors
+    np.less(probs, threshold, out=missed)
+    np.logical_and(missed, is_object, out=missed)
+    np.greater(probs, threshold, out=extra)
+    np.greater(extra, is_object, out=extra)  # of two bools: the first and not the second
     if ignore_mask is not None:
-        missed &= ~ignore_mask
-        extra &= ~ignore_mask
-    depth_missed, depth_extra = approximate_depth(missed), approximate_depth(extra)
+        np.greater(errors, ignore_mask, out=errors)
+    depth_missed, depth_extra = (approximate_depth(*pair) for pair in zip(errors, _memory.depths, strict=True))
     if depth_missed and (depth_extra is None or depth_missed.greatest > depth_extra.greatest):
         return True, depth_missed
     return None if depth_extra is None else (False, depth_extra)
