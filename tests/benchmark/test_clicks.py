@@ -178,8 +178,9 @@ def test_result_of_trained_weights(tiny, small_sample):
     numbers = result.to_dict()
     assert list(numbers) == CONTRACT_KEYS
     assert json.loads(json.dumps(numbers)) == numbers
-    assert numbers["iou_agreement"] == {"mean": 1.0, "min": 1.0}
-    assert numbers["logit_error"] < (0.05 if make_engine("torch", Tiny()).autocast else 1e-5)
+    rounds = make_engine("torch", Tiny()).autocast  # to bf16, where the processor has units for it
+    assert numbers["iou_agreement"]["min"] >= (0.995 if rounds else 1.0)
+    assert numbers["logit_error"] < (0.05 if rounds else 1e-5)
     assert numbers["ratio"] == pytest.approx(numbers["baseline_ms"] / numbers["engine_ms"])
     assert 0 < numbers["outside_network_share"] < 1
     assert 0 < numbers["roofline_share"] < 1

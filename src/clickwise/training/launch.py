@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def make_fabric(recipe: Recipe, options: RunOptions) -> Any:
         from lightning_fabric import Fabric
     except ImportError:
         raise MissingExtraError("lightning-fabric", "train", "training") from None
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # stderr is for progress and one line of error
     accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[options.device]
     precision: Any = {"32": "32-true", "bf16": "bf16-mixed"}.get(recipe.precision)
     if precision is None:
