@@ -240,7 +240,7 @@ def test_models_prints_every_architecture_with_its_figures(capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     (row,) = [line for line in lines if "cfr-icl-vit-h " in line]
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
-        *("cfr-icl-vit-h", "660.71 M", "700.0 G at 448x448", "", "1.46", "", "4.24", "COCO+LVIS", "CC-BY-NC-4.0"),
+        *("cfr-icl-vit-h", "660.71 M", "697.1 G at 448x448", "", "1.46", "", "4.24", "COCO+LVIS", "CC-BY-NC-4.0"),
         "CFR-ICL, arXiv 2303.05620",
     ]
     (row,) = [line for line in lines if "iglr-segformer-b0 " in line]
