@@ -101,6 +101,22 @@ test("a click that went with a newer one is done, or given back, with it", () =>
   assert.equal(queue.size, 0);
 });
 
+test("of many quick clicks only the last is answered, and none stays behind", () => {
+  const { work, log, desk, queue } = table([object(1)]);
+  desk.selection = [1];
+  for (const x of [0, 1, 0, 1]) work.click(x, 1, true);
+  for (const [id, by] of [["c1", "c2"], ["c2", "c3"], ["c3", "c4"]]) work.take({ type: "superseded", id, by });
+  assert.equal(queue.size, 4);
+  work.take(result("c4", 1));
+  assert.equal(queue.size, 0);
+  for (const x of [0, 1, 0]) work.click(x, 0, true);
+  for (const [id, by] of [["c5", "c6"], ["c6", "c7"]]) work.take({ type: "superseded", id, by });
+  work.take({ type: "error", id: "c7", code: "timeout", message: "too slow", keep: true });
+  assert.equal(queue.size, 0);
+  log.failed[0].retry();
+  assert.deepEqual(log.sent.slice(7).map((each) => each.x), [0, 1, 0]);
+});
+
 test("offline, steps are kept and sent in order when the server is back", () => {
   const { work, log, live, queue } = table([object(1)]);
   live.state = "lost";

@@ -184,12 +184,12 @@ class Error(Message):
 
 
 class Busy(Message):
-    """A command waits for the network: state of the model, and how many clicks go before."""
+    """A command takes long: it waits for others, for the model or picture to be there, or the network is at it."""
 
     type: Literal["busy"] = "busy"
     id: str
     image_id: str
-    reason: Literal["queue", "model", "picture"]
+    reason: Literal["queue", "model", "picture", "network"]
 
 
 class News(Message):

@@ -20,7 +20,6 @@ from clickwise.annotate.protocol import (
     Asking,
     Busy,
     DoThreshold,
-    Error,
     Preview,
     Result,
     Superseded,
@@ -201,7 +200,10 @@ class Bench:
         return picture
 
     async def _in_turn(self, job: Job, network: Network, work: Callable[[Any], T]) -> T:
-        """Run in the network's thread. After too long it is dropped, or goes on if it began; its user is told."""
+        """Run in the network's thread. After too long it is dropped, or goes on if it began; its user is told.
+
+        One that goes on is no error: clients keep the command, and its answer is the result.
+        """
         future = asyncio.wrap_future(network.run(work))
         future.add_done_callback(_look)
         limit, waited, told = self.services.settings.request_seconds, 0.0, False
@@ -216,8 +218,7 @@ class Bench:
                 late = f"it takes longer than {limit:g} s"
                 if job.drop():
                     raise refused("timeout", f"the {job.last.type} was not begun: {late}; nothing changed, try again")
-                text = f"{late}; it goes on, and its result will be shown when it is there"
-                self.desk.note(Error(id=job.last.id, code="timeout", message=text, image_id=self.image_id))
+                self.desk.note(Busy(id=job.last.id, image_id=self.image_id, reason="network"))
         return await future
 
     # ------------------------------------------------------------------------------------------ stored

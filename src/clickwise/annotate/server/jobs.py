@@ -72,6 +72,9 @@ def _go_together(waiting: Sequence[AnyCommand], new: AnyCommand) -> bool:
     first = waiting[0]
     assert isinstance(first, DoClick)
     same_object = (new.object_id is not None and new.object_id == first.object_id) or (
-        new.object_id is None and new.object_of is not None and new.object_of in [item.id for item in waiting]
+        new.object_id is None
+        and new.object_of is not None
+        # What makes the object waits itself, or has begun: then the first one here names it as well.
+        and new.object_of in (first.object_of, *(item.id for item in waiting))
     )
     return same_object and (last.model, last.threshold, last.cut_others) == (new.model, new.threshold, new.cut_others)

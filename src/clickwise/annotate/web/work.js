@@ -149,10 +149,6 @@ export class Work {
   refused(fresh = false) {
     const { desk, toasts } = this.app;
     if (!desk.doc) return true;
-    if (desk.project?.read_only) {
-      toasts.warn("This project is open for looking only. Start clickwise annotate without --read-only to change it.");
-      return true;
-    }
     if (fresh) return false;
     const active = desk.active;
     if (active?.locked) toasts.say(`${titleOf(active, desk.classes)} is locked. Unlock it first (L).`);
@@ -289,8 +285,12 @@ export class Work {
     const { desk, queue } = this.app;
     const entry = queue.find(id);
     if (!entry) return;
-    if (queue.find(by)) entry.by = by;
-    else queue.done(id);
+    // Those that went along with this click go along with the newer one now: only that one is answered.
+    const together = [entry, ...queue.entries.filter((other) => other.by === id)];
+    for (const each of together) {
+      if (queue.find(by)) each.by = by;
+      else queue.done(each.id);
+    }
     if (desk.making === id) desk.making = by;
     const wanted = this.wanted.get(id);
     if (wanted !== undefined) this.wanted.set(by, wanted);
