@@ -23,6 +23,7 @@ from torch import nn
 from clickwise.cli.evaluate import evaluate
 from clickwise.data.datasets.pack import HeldOutObjects
 from clickwise.evaluation.ranks import Ranks
+from clickwise.evaluation.runner import checked_units
 from clickwise.models.backbones.mix_transformer import MixBlock
 from clickwise.models.registry import build_model
 from clickwise.training import loop
@@ -31,7 +32,7 @@ from clickwise.training.loop import Trainer
 from clickwise.training.phases import Position
 from clickwise.training.recipe import Recipe, ValidationPart
 from clickwise.training.run_folder import RunFolder
-from clickwise.training.validation import validate
+from clickwise.training.validation import HeldOut, validate
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def validate_untrained(data_root: Path, folder: Path) -> None:
     if ranks.is_first:
         run.open_logs(0, Recipe.model_construct(name="none"))
     objects = HeldOutObjects(data_root / "train", pictures=10)
-    validate(model, objects, ValidationPart(n_clicks=2), run, Position(), ranks)
+    validate(model, HeldOut(objects, checked_units(objects)), ValidationPart(n_clicks=2), run, Position(), ranks)
     run.close_logs()
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clickwise.errors import CheckpointError, RecipeError, UnknownModelError, WeightsMissingError
+from clickwise.errors import CheckpointError, UnknownModelError, WeightsMissingError
 from clickwise.models.backbones.swin import Swin
 from clickwise.models.interface import InteractiveModel
 from clickwise.models.registry import build_model
@@ -164,7 +164,13 @@ def test_what_does_not_fit_is_refused_whole(tmp_path: Path, monkeypatch: pytest.
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 
-def test_only_one_start() -> None:
-    part = ModelPart(architecture="clickwise-s", encoder_weights="a.pth", start_weights="b.pth")
-    with pytest.raises(RecipeError, match="both"):
-        load_start(built("clickwise-s"), part, Places(Path()))
+def test_start_weights_win_over_an_encoder_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``--weights`` did: no recipe has to be rid of its encoder file first. Paths count from here or the root."""
+    earlier, model = built("clickwise-s", 1), built("clickwise-s", 2)
+    here = tmp_path / "here"
+    here.mkdir()
+    torch.save(earlier.state_dict(), here / "earlier.pth")
+    monkeypatch.chdir(here)
+    part = ModelPart(architecture="clickwise-s", encoder_weights="missing.pth", start_weights="earlier.pth")
+    load_start(model, part, Places(tmp_path / "elsewhere"))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), earlier.parameters(), strict=True))

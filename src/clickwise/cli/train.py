@@ -106,21 +106,32 @@ def _print_recipes() -> None:
 
 def chosen_recipe(name: str | None, changes: list[str], resumed: object) -> Recipe:
     """The recipe noted in the folder when resuming, else the one named; then the changes."""
-    from clickwise.recipes import get_recipe
-    from clickwise.training.recipe import Recipe, with_overrides
-    from clickwise.training.run_folder import RunFolder, read_text
+    from clickwise.training.recipe import with_overrides
+    from clickwise.training.run_folder import RunFolder
 
     if isinstance(resumed, RunFolder):
         recipe = resumed.recipe()
+        if name is not None and _named(name).name != recipe.name:
+            raise OptionError(
+                f"{resumed.path} holds a run of {recipe.name}, not of {name}; "
+                "leave the recipe out, or choose another --output"
+            )
     elif name is None:
         raise OptionError(
             "no recipe was given; name one of `clickwise train --list`, or add --resume to go on with a run"
         )
-    elif name.endswith((".yaml", ".yml")):
-        recipe = Recipe.from_yaml(read_text(Path(name)))
     else:
-        recipe = get_recipe(name)
+        recipe = _named(name)
     return with_overrides(recipe, changes)
+
+
+def _named(name: str) -> Recipe:
+    """A recipe of the list or of a file."""
+    from clickwise.recipes import get_recipe
+    from clickwise.training.recipe import Recipe
+    from clickwise.training.run_folder import read_text
+
+    return Recipe.from_yaml(read_text(Path(name))) if name.endswith((".yaml", ".yml")) else get_recipe(name)
 
 
 def training_data_root(given: Path | None) -> Path:

@@ -53,6 +53,11 @@ class Mixture:
         object.__setattr__(self, "_members", members)
         object.__setattr__(self, "_chances", weights / weights.sum())
 
+    @property
+    def datasets(self) -> Sequence[Dataset]:
+        """What is drawn from."""
+        return [share.dataset for share in self.shares]
+
     def draw(self, rng: np.random.Generator) -> Sample:
         """One sample; sets that draw at each access (`RandomizedDataset`) do so from ``rng``."""
         dataset, indices, chances = self._members[int(rng.choice(len(self._members), p=self._chances))]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import FrameType
 from typing import Any, Protocol
 
 import cv2
@@ -17,9 +20,12 @@ from clickwise.data.composite import Composites, View
 from clickwise.data.sample import Sample
 from clickwise.data.start import Start, VariedStart
 from clickwise.data.targets import Target, WholeOrPart
+from clickwise.errors import ClickwiseError, RecipeError
 from clickwise.types import Size
 
 _TRIES = 8
+_OUTLIVE_S = 60
+"""Longer than a step and its checkpoint may take: torchrun ends its processes 30 s after a signal."""
 
 
 @dataclass(slots=True)
@@ -51,12 +57,18 @@ class TrainingItem:
     focus: FocusItem | None = None
 
 
-class SourcedDataset(Protocol):
-    """A data set that knows which source each sample comes from."""
+class Samples(Protocol):
+    """What can be read by number."""
+
+    def __len__(self) -> int: ...
 
     def load(self, index: int) -> Sample:
         """Decode one sample."""
         ...
+
+
+class SourcedDataset(Samples, Protocol):
+    """A data set that knows which source each sample comes from."""
 
     def indices_by_source(self) -> dict[str, list[int]]:
         """Sample numbers grouped by source."""
@@ -66,6 +78,11 @@ class SourcedDataset(Protocol):
 class SampleSource(Protocol):
     """Where samples come from."""
 
+    @property
+    def datasets(self) -> Sequence[Samples]:
+        """What is drawn from."""
+        ...
+
     def draw(self, rng: np.random.Generator) -> Sample:
         """One sample."""
         ...
@@ -73,6 +90,11 @@ class SampleSource(Protocol):
 
 class ItemMaker(Protocol):
     """Turns a random generator into one item of a given size."""
+
+    @property
+    def sources(self) -> SampleSource:
+        """Where its samples come from."""
+        ...
 
     def make(self, rng: np.random.Generator, size: Size) -> TrainingItem:
         """The item; reads at least one sample."""
@@ -91,11 +113,23 @@ class WeightedSources:
 
     def __post_init__(self) -> None:
         indices = self.dataset.indices_by_source()
+        for name in self.weights:
+            if name not in indices:
+                near = get_close_matches(name, indices, n=1) or sorted(indices)
+                raise RecipeError(f"data.sources names {name!r}, which the data has not; nearest: {', '.join(near)}")
         names = [name for name in indices if self.weights.get(name, 0) > 0]
         total = sum(self.weights[name] for name in names)
+        if not total:
+            has = ", ".join(sorted(indices))
+            raise RecipeError(f"data.sources gives no source a weight above 0; the data has {has}")
         object.__setattr__(self, "_names", names)
         object.__setattr__(self, "_shares", [self.weights[name] / total for name in names])
         object.__setattr__(self, "_indices", indices)
+
+    @property
+    def datasets(self) -> Sequence[Samples]:
+        """What is drawn from."""
+        return [self.dataset]
 
     def draw(self, rng: np.random.Generator) -> Sample:
         """One sample."""
@@ -150,31 +184,45 @@ def as_item(image: np.ndarray, target: Target, start: Start) -> TrainingItem:
     )
 
 
-class ItemDataset(TorchDataset[TrainingItem]):
+class ItemDataset(TorchDataset["TrainingItem | ClickwiseError"]):
     """Item i of a seed, made by ``maker``."""
 
     def __init__(self, maker: ItemMaker, *, seed: int, size: Size) -> None:
         self.maker, self.seed, self.size = maker, seed, size
 
-    def __getitem__(self, index: int) -> TrainingItem:
-        return self.maker.make(np.random.default_rng([self.seed, index]), self.size)
+    def __getitem__(self, index: int) -> TrainingItem | ClickwiseError:
+        """The item, or why there is none: as an exception of a worker it would come out as that worker's traceback."""
+        try:
+            return self.maker.make(np.random.default_rng([self.seed, index]), self.size)
+        except ClickwiseError as error:
+            return error
 
 
 def item_stream(
     maker: ItemMaker, *, seed: int, size: Size, first: int, step: int = 1, workers: int = 0
 ) -> Iterator[TrainingItem]:
-    """Items first, first + step, first + 2 step, ... in order. ``step`` > 1 shares a stream among processes."""
-    loader: DataLoader[TrainingItem] = DataLoader(
+    """Items first, first + step, first + 2 step, ... in order. ``step`` > 1 shares a stream among processes.
+
+    What a reader refuses is raised here as the reader said it.
+    """
+    loader: DataLoader[TrainingItem | ClickwiseError] = DataLoader(
         ItemDataset(maker, seed=seed, size=size),
         batch_size=None,
         sampler=_Counting(first, step),
         num_workers=workers,
         prefetch_factor=16 if workers else None,
-        worker_init_fn=_single_thread if workers else None,
+        worker_init_fn=_begin_worker if workers else None,
         # Else each new iterator draws a number from torch's own generator, and a resumed run drops out other units.
         generator=torch.Generator(),
     )
-    return iter(loader)
+    return _items_of(iter(loader))
+
+
+def _items_of(made: Iterator[TrainingItem | ClickwiseError]) -> Iterator[TrainingItem]:
+    for item in made:
+        if isinstance(item, ClickwiseError):
+            raise item
+        yield item
 
 
 class _Counting:
@@ -190,9 +238,20 @@ class _Counting:
             index += self.step
 
 
-def _single_thread(_worker: int) -> None:
+def _begin_worker(_worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _outlive)
+
+
+def _outlive(_signum: int, _frame: FrameType | None) -> None:
+    """Signals to a job reach its workers too, but the step that is finished then still needs their items.
+
+    The main process ends them when it leaves; should it not, they end by themselves.
+    """
+    if hasattr(signal, "alarm"):
+        signal.alarm(_OUTLIVE_S)
 
 
 def stack_items(items: Sequence[TrainingItem]) -> TrainingItem:

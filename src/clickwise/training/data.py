@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from clickwise.data.augment import Colour, ObjectView
 from clickwise.data.composite import Composites
 from clickwise.data.datasets.plain_pack import read_pictures
@@ -117,6 +119,20 @@ SOURCES: Mapping[type[Part], Callable[..., SampleSource]] = MappingProxyType(
 def make_items(data: Part, items: Part, places: Places) -> ItemMaker:
     """Items to train on."""
     return ITEMS[type(items)](items, SOURCES[type(data)](data, places))
+
+
+_SPREAD = 32
+"""Samples of each set that are read before training; `clickwise data check` reads all."""
+
+
+def check_sources(sources: SampleSource) -> None:
+    """Read some samples of every set, evenly spread, so that what is wrong with all or many of them shows at once.
+
+    DatasetError from the first one that cannot be read.
+    """
+    for dataset in sources.datasets:
+        for index in np.unique(np.linspace(0, len(dataset) - 1, _SPREAD).round().astype(int)):
+            dataset.load(int(index))
 
 
 def validation_set(data: Part, places: Places, pictures: int) -> Dataset | None:

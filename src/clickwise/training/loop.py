@@ -12,18 +12,20 @@ import torch
 from torch import Tensor
 
 from clickwise.data.stream import ItemMaker, TrainingItem
+from clickwise.errors import CheckpointError
 from clickwise.evaluation.ranks import Ranks
+from clickwise.evaluation.runner import checked_units
 from clickwise.losses import make_loss
 from clickwise.metrics.adaptive_iou import AdaptiveIoU
 from clickwise.models.interface import Gate, InteractiveModel, ModelOutput
 from clickwise.models.registry import build_model
 from clickwise.training.blocks import checkpoint_activations
-from clickwise.training.data import make_items, validation_set
+from clickwise.training.data import check_sources, make_items, validation_set
 from clickwise.training.interrupt import deferred_interrupt
 from clickwise.training.journal import StepRecord
 from clickwise.training.launch import RunOptions, make_fabric
 from clickwise.training.optim import WeightAverage, make_optimizer, rate_factor, rates, set_rate
-from clickwise.training.phases import Position, StepTime, TimedItems, open_phase
+from clickwise.training.phases import Position, StepTime, TimedItems, check_shares, open_phase
 from clickwise.training.progress import training_progress
 from clickwise.training.recipe import Phase, Recipe
 from clickwise.training.run_folder import RunFolder
@@ -38,7 +40,7 @@ from clickwise.training.state import (
     restore_random_state,
 )
 from clickwise.training.step import FocusBatch, Round, TrainingMethod, TwoStages, WeightedLoss, total_loss
-from clickwise.training.validation import validate
+from clickwise.training.validation import HeldOut, validate
 from clickwise.training.views import get_view
 
 _LOG_EVERY_STEPS = 10
@@ -72,6 +74,9 @@ class Trainer:
         self.position = Position()
         self.method_state: dict[str, Any] | None = None
         self.record = StepRecord(keeps_answers=False)
+        self.held_out: HeldOut | None = None
+        for phase in recipe.phases:
+            check_shares(recipe, phase, self.ranks)
 
     def _build(self) -> InteractiveModel:
         part = self.recipe.model
@@ -90,12 +95,18 @@ class Trainer:
         return self.ranks.is_first
 
     def run(self, *, resume: bool) -> Path | None:
-        """Train. Returns the file of the final weights, or None when time ran out before the end."""
+        """Train. Returns the file of the final weights, or None when time ran out before the end.
+
+        What can be wrong with data or checkpoint is found first: then nothing has been written or changed.
+        """
+        check_sources(self.items.sources)
+        self.held_out = self._held_out()
+        if resume and (state := self.folder.load_checkpoint(self.ranks.rank)) is not None:
+            self._restore_or_tell(state)
+        self.fabric.barrier()
         if self.is_main:
             self.folder.create(self.recipe, resume=resume)
         self.fabric.barrier()
-        if resume and (state := self.folder.load_checkpoint(self.ranks.rank)) is not None:
-            self._restore(state)
         if self.is_main:
             self.folder.open_logs(self.position.steps, self.recipe, self.options.loggers)
         self.started = time.monotonic()
@@ -248,14 +259,17 @@ class Trainer:
         model.load_state_dict(self._best_weights())
         return model.eval()
 
+    def _held_out(self) -> HeldOut | None:
+        """What the run validates on, read and checked."""
+        pictures = self.recipe.validation.pictures
+        found = validation_set(self.recipe.data, self.options.places(), pictures) if pictures else None
+        return None if found is None else HeldOut(found, checked_units(found))
+
     def _validate(self) -> None:
-        if not self.recipe.validation.pictures:
-            return
-        held_out = validation_set(self.recipe.data, self.options.places(), self.recipe.validation.pictures)
-        if held_out is None:
+        if self.held_out is None:
             return
         model = self._with_best_weights().to(self.fabric.device)
-        validate(model, held_out, self.recipe.validation, self.folder, self.position, self.ranks)
+        validate(model, self.held_out, self.recipe.validation, self.folder, self.position, self.ranks)
         if self.unsharded is not None:
             self.unsharded.cpu()
         self.fabric.barrier()
@@ -287,6 +301,16 @@ class Trainer:
         if self.is_main:
             self.folder.save_checkpoint({**shared, **own}, 0)
         self._write_weights()
+
+    def _restore_or_tell(self, state: dict[str, Any]) -> None:
+        try:
+            self._restore(state)
+        except (RuntimeError, KeyError, ValueError) as error:
+            first = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"the checkpoint in {self.folder.path} does not fit this recipe ({first}); network and optimiser stay "
+                "as the run began: go on without --set of model, or begin a new run in another --output"
+            ) from None
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; what those of former versions lack begins anew."""

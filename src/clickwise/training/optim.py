@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -46,7 +47,18 @@ def _rules(model: InteractiveModel, options: OptimizerPart) -> tuple[Mapping[str
     """Multipliers by prefix, and prefixes without weight decay."""
     if options.layer_decay is None:
         given = options.lr_multipliers
-        return (getattr(model, "lr_multipliers", {}) if given is None else given), ()
+        if given is None:
+            return getattr(model, "lr_multipliers", {}), ()
+        names = [name for name, _ in model.named_parameters()]
+        for prefix in given:
+            if not any(_begins(name, prefix) for name in names):
+                valid = sorted({name.partition(".")[0] for name in names})
+                near = get_close_matches(prefix, valid, n=1) or valid
+                raise RecipeError(
+                    f"optimizer.lr_multipliers names {prefix!r}, but no parameter of {model.architecture} begins so; "
+                    f"nearest: {', '.join(near)}"
+                )
+        return given, ()
     if options.lr_multipliers is not None:
         raise RecipeError("optimizer has both layer_decay and lr_multipliers; set one of them to null")
     if not isinstance(model, LayeredModel):

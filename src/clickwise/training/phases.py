@@ -34,6 +34,16 @@ class StepTime:
     waited: float
 
 
+def check_shares(recipe: Recipe, phase: Phase, ranks: Ranks) -> None:
+    """RecipeError where a batch does not divide: all processes and all accumulated parts get equal shares."""
+    parts = ranks.world * recipe.optimizer.accumulate
+    if phase.batch % parts:
+        raise RecipeError(
+            f"batch {phase.batch} does not divide among {ranks.world} processes with {recipe.optimizer.accumulate} "
+            f"accumulated parts each; choose a multiple of {parts}"
+        )
+
+
 def open_phase(
     recipe: Recipe,
     phase: Phase,
@@ -43,17 +53,8 @@ def open_phase(
     workers: int,
     state: dict[str, Any] | None,
 ) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
-    """The method and the stream of items of a phase, for one process.
-
-    state: of the method, to go on from. All processes and all accumulated
-    parts get equal shares; RecipeError where a batch does not divide so.
-    """
-    parts = ranks.world * recipe.optimizer.accumulate
-    if phase.batch % parts:
-        raise RecipeError(
-            f"batch {phase.batch} does not divide among {ranks.world} processes with {recipe.optimizer.accumulate} "
-            f"accumulated parts each; choose a multiple of {parts}"
-        )
+    """The method and the stream of items of a phase, for one process. state: of the method, to go on from."""
+    check_shares(recipe, phase, ranks)
     method = make_method(
         recipe.method,
         batch=phase.batch // ranks.world,

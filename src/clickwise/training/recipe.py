@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from clickwise.errors import RecipeError
 from clickwise.training.parts.base import Part
@@ -20,7 +20,8 @@ class ModelPart(Part):
     """architecture: registered name; params: overrides of its parameters.
 
     encoder_weights: public file that the encoder starts from. start_weights: name or file, as `load_model` takes them,
-    of weights that the whole network starts from. Files lie below the data root, or their paths are absolute.
+    of weights that the whole network starts from; encoder_weights then say nothing more. Paths count from the working
+    folder or from the data root.
     frozen: prefixes of parameters left alone. checkpoint_activations: transformer blocks run again in the backward
     pass instead of keeping what is inside them; slower, much less memory, same gradients.
     """
@@ -73,10 +74,13 @@ class SchedulePart(Part):
     decay_from: float = Field(1.0, ge=0, le=1)
 
 
+Side = Annotated[int, Field(gt=0)]
+
+
 class Phase(Part):
     """A stretch of training: crop size (height, width; one number = square), batch size, samples over all processes."""
 
-    size: int | tuple[int, int]
+    size: Side | tuple[Side, Side]
     batch: int = Field(gt=0)
     samples: int = Field(gt=0)
 
@@ -98,19 +102,25 @@ class Recipe(Part):
     """Everything that decides a training run, except where files lie and on what it runs."""
 
     name: str
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     model: ModelPart
     data: AnyData
     items: AnyItems = ViewItems()
     method: AnyMethod
-    losses: tuple[LossTerm, ...]
+    losses: tuple[LossTerm, ...] = Field(min_length=1)
     optimizer: OptimizerPart = OptimizerPart()
     schedule: SchedulePart = SchedulePart()
-    phases: tuple[Phase, ...]
+    phases: tuple[Phase, ...] = Field(min_length=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     precision: Literal["auto", "32", "bf16"] = "auto"
     channels_last: bool = True
     validation: ValidationPart = ValidationPart()
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """YAML reads 32 as a number."""
+        return "32" if value == 32 else value
 
     @property
     def total_samples(self) -> int:
@@ -124,8 +134,12 @@ class Recipe(Part):
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:
-        """Read what `to_yaml` wrote."""
-        return checked_recipe(yaml.safe_load(text))
+        """Read what `to_yaml` wrote. RecipeError when it is no YAML or no recipe."""
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"the recipe is no YAML: {' '.join(str(error).split())}") from None
+        return checked_recipe(data)
 
 
 def checked_recipe(data: Any) -> Recipe:
@@ -171,16 +185,20 @@ def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
         try:
             index: Any = int(key) if isinstance(node, list) else key
             if depth == len(path) - 1:
-                if isinstance(node, dict) and key not in node and not (depth and path[depth - 1] in _FREE_FORM):
+                is_free = depth and (path[depth - 1] in _FREE_FORM or not node)
+                if isinstance(node, dict) and key not in node and not is_free:
                     raise KeyError
                 node[index] = value
             else:
+                if node[index] is None:  # a part that is off: switched on by its first value, checked with the recipe
+                    node[index] = {}
                 node = node[index]
         except (KeyError, IndexError, ValueError, TypeError):
             valid = list(node) if isinstance(node, dict) else [f"0..{len(node) - 1}"] if isinstance(node, list) else []
             near = get_close_matches(key, valid, n=1) or valid[:8]
-            wrong = ".".join(path[: depth + 1])
-            raise RecipeError(f"--set {assignment}: there is no key {wrong}; nearest: {', '.join(near)}") from None
+            wrong, above = ".".join(path[: depth + 1]), ".".join(path[:depth])
+            hint = f"nearest: {', '.join(near)}" if near else f"{above} holds a single value, {node!r}"
+            raise RecipeError(f"--set {assignment}: there is no key {wrong}; {hint}") from None
 
 
 _FREE_FORM = frozenset({"lr_multipliers", "options", "params", "sources"})

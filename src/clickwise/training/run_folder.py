@@ -35,9 +35,11 @@ class RunFolder:
 
     def create(self, recipe: Recipe, *, resume: bool) -> None:
         """Make the folder and note the recipe; OutputError when a run is there already and resume is off."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not resume and (self.path / _METRICS).exists():
+        metrics = self.path / _METRICS
+        has_begun = self._checkpoint(0).exists() or (metrics.exists() and metrics.stat().st_size > 0)
+        if not resume and has_begun:
             raise OutputError(f"{self.path} already holds a run; go on with --resume or choose another --output")
+        self.path.mkdir(parents=True, exist_ok=True)
         self._write(_RECIPE, recipe.to_yaml().encode())
 
     def recipe(self) -> Recipe:

@@ -32,14 +32,12 @@ _SHOWN = 3
 
 
 def load_start(model: InteractiveModel, part: ModelPart, places: Places) -> None:
-    """Fill the encoder from ``part.encoder_weights`` or everything from ``part.start_weights``, if either is set.
+    """Fill everything from ``part.start_weights``, else the encoder from ``part.encoder_weights``, if either is set.
 
-    Files lie below the data root or are absolute; public encoders may be named in config.yml instead. Raises
-    RecipeError or CheckpointError when something does not fit.
+    Paths count from the working folder or from the data root; public encoders that config.yml names win over those
+    below the root. Raises RecipeError or CheckpointError when something does not fit.
     """
-    if part.encoder_weights is not None and part.start_weights is not None:
-        raise RecipeError("model has both encoder_weights and start_weights; set one of them to null")
-    if part.encoder_weights is not None:
+    if part.encoder_weights is not None and part.start_weights is None:
         try:
             load_backbone(model, _encoder_file(part.encoder_weights, places))
         except CheckpointError as error:
@@ -55,13 +53,20 @@ def load_start(model: InteractiveModel, part: ModelPart, places: Places) -> None
 
 
 def _encoder_file(named: str, places: Places) -> Path:
+    if Path(named).is_absolute():
+        return Path(named)
     key = PUBLISHED_KEYS.get(Path(named).name, "")
-    return places.encoders.get(key, places.root / named)
+    return places.encoders.get(key, _file(named, places.root))
+
+
+def _file(named: str, data_root: Path) -> Path:
+    """The path as it is where there is such a file, else below the data root."""
+    return Path(named) if Path(named).is_file() else data_root / named
 
 
 def _loaded(name_or_path: str, architecture: str, data_root: Path) -> InteractiveModel:
     """The weights in a file, or those of a name; of another architecture too, as it may be the same network."""
-    path = data_root / name_or_path
+    path = _file(name_or_path, data_root)
     is_path = path.is_file() or bool(path.suffix) or Path(name_or_path).name != name_or_path
     source = path if is_path else name_or_path
     try:

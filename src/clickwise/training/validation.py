@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from clickwise.clicks.next_click import ClickSimulator
 from clickwise.data.sample import Dataset
 from clickwise.evaluation.protocol import EvaluationProtocol
 from clickwise.evaluation.ranks import Ranks
-from clickwise.evaluation.runner import Job, checked_units, run
+from clickwise.evaluation.runner import Job, Unit, run
 from clickwise.inference.predictor import Predictor
 from clickwise.models.interface import InteractiveModel
 from clickwise.training.curve_picture import curve_picture
@@ -27,9 +28,17 @@ _TARGETS = (0.85, 0.90, 0.95)
 _IOU = "val/iou@{}"
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """A data set to validate on and its objects, read and checked."""
+
+    dataset: Dataset
+    units: Sequence[Unit]
+
+
 def validate(
     model: InteractiveModel,
-    dataset: Dataset,
+    held_out: HeldOut,
     options: ValidationPart,
     folder: RunFolder,
     position: Position,
@@ -41,9 +50,10 @@ def validate(
     one also leaves a contact sheet of the same objects each time, and the IoU curves of all validations so far. The
     model should be in eval mode.
     """
+    dataset = held_out.dataset
     job = Job(model, dataset, EvaluationProtocol(n_clicks=options.n_clicks))
     with torch.inference_mode():
-        result = run(job, job.predictor(), checked_units(dataset), ranks=ranks)
+        result = run(job, job.predictor(), held_out.units, ranks=ranks)
     if not ranks.is_first:
         return
     numbers = {f"val/noc{100 * t:.0f}": result.noc(t) for t in _TARGETS}
