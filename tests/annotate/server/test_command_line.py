@@ -16,6 +16,7 @@ import httpx
 import pytest
 from talking import make_pictures
 
+from clickwise.annotate.pictures import need_pictures
 from clickwise.annotate.server.run import PROJECT_FOLDER, Start, listen, project_place
 from clickwise.annotate.store import ProjectStore
 from clickwise.errors import OptionError
@@ -108,7 +109,10 @@ def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Pa
         (["--model", "no-such-model", "--project", "p"], "no-such-model"),
         (["--host", "no.such.host.invalid", "--project", "p"], "no.such.host.invalid"),
         (["--port", "70000"], "--port"),
-        (["empty"], "holds no picture"),
+        (["empty"], "empty holds no picture"),
+        (["empty/notes.txt"], "notes.txt is no picture"),
+        (["empty", "empty/notes.txt"], "notes.txt is no picture"),
+        (["empty", "--project", "p"], "empty holds no picture"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(
@@ -118,11 +122,36 @@ def test_what_cannot_be_served_is_one_line(
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
     assert main(["annotate", "--no-browser", *(["--port", "0"] if "--port" not in arguments else []), *arguments]) == 2
     error = capfd.readouterr().err
     assert says in error
     assert error.startswith("error: ")
     assert len(error.splitlines()) == 1
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["empty", "empty/notes.txt"]
+
+
+def test_a_refused_start_leaves_a_project_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from clickwise.cli.main import main
+
+    folder = make_pictures(tmp_path / "photos")
+    with ProjectStore.open(folder / PROJECT_FOLDER) as store:
+        store.add_images([folder])
+    (folder / "notes.txt").write_text("no picture")
+    assert main(["annotate", "--no-browser", "--port", "0", str(folder / "notes.txt")]) == 2
+    with ProjectStore.open(folder / PROJECT_FOLDER, create=False) as store:
+        assert [entry.name for entry in store.images()] == ["p0.png", "p1.png"]
+
+
+def test_pictures_are_taken_by_what_they_hold_and_damaged_ones_by_their_ending(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "photos")
+    odd, damaged = folder / "p0.dat", folder / "damaged.jpg"
+    (folder / "p0.png").rename(odd)
+    damaged.write_bytes(b"cut off")
+    assert need_pictures([odd, damaged]) == [(odd, "p0.dat"), (damaged, "damaged.jpg")]
+    assert [name for _, name in need_pictures([folder])] == ["damaged.jpg", "p1.png"]
 
 
 def test_a_port_in_use_is_said_or_another_one_taken() -> None:

@@ -18,6 +18,7 @@ import uvicorn
 
 from clickwise.annotate.database import PROJECT_FILE
 from clickwise.annotate.networks import Networks, check_models
+from clickwise.annotate.pictures import need_pictures
 from clickwise.annotate.protocol import MOST_TEXT
 from clickwise.annotate.server.app import create_app
 from clickwise.annotate.server.security import checked_token, new_token
@@ -62,10 +63,11 @@ def run(start: Start, say: Say) -> None:
     token = checked_token(start.token) if start.token is not None else new_token()
     root_path = _root_path(start.root_path)
     check_models(start.models)
+    files = need_pictures(added) if added else []  # before there is a project: one that nobody wanted would stay
     listener = listen(start.host, start.port)
     try:
         with ProjectStore.open(place, name=_project_name(place)) as store:
-            _add(store, added, say)
+            _add(store, files, say)
             folder = store.home
             settings = Settings(token=token, folder=folder, allowed_hosts=_names(start), root_path=root_path)
             networks = Networks.named(list(start.models), start.device)
@@ -143,9 +145,9 @@ def _is_project(place: Path) -> bool:
     return (place / PROJECT_FILE).is_file() if place.is_dir() else place.suffix == Path(PROJECT_FILE).suffix
 
 
-def _add(store: ProjectStore, pictures: tuple[Path, ...], say: Say) -> None:
-    """Add pictures, with progress on a terminal."""
-    if not pictures:
+def _add(store: ProjectStore, files: list[tuple[Path, str]], say: Say) -> None:
+    """Add pictures (path, name), with progress on a terminal."""
+    if not files:
         return
     is_shown, shown_at = sys.stderr.isatty(), 0.0
 
@@ -156,9 +158,7 @@ def _add(store: ProjectStore, pictures: tuple[Path, ...], say: Say) -> None:
             shown_at = now
             print(f"\rlooking at pictures: {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
 
-    entries = store.add_images(pictures, progress)
-    if not entries:
-        raise ImageError(f"{', '.join(map(str, pictures))} holds no picture; give pictures or a folder with some")
+    entries = store.add_files(files, progress)
     broken = [entry for entry in entries if entry.trouble]
     say(f"pictures: {len(entries)}" + (f", {len(broken)} cannot be opened (listed with the reason)" if broken else ""))
 
