@@ -385,6 +385,23 @@ def test_urls(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "module", "line"),
+    [
+        ("postgresql+psycopg://me:secret@host/x", "psycopg", 'pip install "psycopg[binary]"'),
+        ("postgresql+psycopg2://me:secret@host/x", "psycopg2", 'pip install "psycopg2-binary"'),
+        ("mysql+pymysql://me:secret@host/x", "pymysql", 'pip install "pymysql"'),
+    ],
+)
+def test_a_missing_driver_names_its_pip_line(url: str, module: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ProjectError) as caught:
+        ProjectStore.open(url)
+    assert line in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_sql_of_the_documentation_runs(file: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "concepts" / "annotation-project.md").read_text("utf-8")
     (block,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
