@@ -34,7 +34,14 @@ def annotate(
         typer.Option("--port", min=0, max=65535, help="Default: 8765, or a free one if that is taken. 0: a free one."),
     ] = None,
     token: Annotated[
-        str | None, typer.Option("--token", help="Secret that the page must know. Default: a new one at every start.")
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="CLICKWISE_TOKEN",
+            show_envvar=False,
+            help="Secret that the page must know. Default: $CLICKWISE_TOKEN, which other users of this computer do not "
+            "see, or a new one at every start.",
+        ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
     model: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import pytest
 from talking import make_pictures
 
 from clickwise.annotate.pictures import need_pictures
-from clickwise.annotate.server.run import PROJECT_FOLDER, Start, listen, project_place
+from clickwise.annotate.server.run import PROJECT_FOLDER, Start, listen, project_place, reached_at
 from clickwise.annotate.store import ProjectStore
 from clickwise.errors import OptionError
 
@@ -103,7 +104,7 @@ def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Pa
     [
         (["no/such/folder"], "does not exist"),
         ([], "no pictures were given"),
-        (["--project", "p", "--token", "short"], "the token"),
+        (["--project", "p", "--token", "short"], "the token has 5 letters"),
         (["--device", "gpu"], "expected one of auto"),
         (["--root-path", "prefix", "--project", "p"], "--root-path"),
         (["--model", "no-such-model", "--project", "p"], "no-such-model"),
@@ -190,3 +191,45 @@ def test_help_is_quick_and_without_the_extra_there_is_one_line(tmp_path: Path) -
     assert answer.returncode == 2
     assert 'pip install "clickwise[annotate]"' in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+def test_the_token_comes_from_the_environment_and_the_option_goes_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clickwise.annotate.server import run as module
+    from clickwise.cli.main import main
+
+    begun: list[Start] = []
+    monkeypatch.setattr(module, "run", lambda start, say: begun.append(start))
+    for value, option in (("", []), ("of-the-environment", []), ("of-the-environment", ["--token", "of-the-line"])):
+        monkeypatch.setenv("CLICKWISE_TOKEN", value)
+        assert main(["annotate", str(tmp_path), *option]) == 0
+    assert [start.token for start in begun] == [None, "of-the-environment", "of-the-line"]
+
+
+def test_a_server_for_others_prints_and_answers_to_its_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    infos = [(socket.AF_INET, None, 0, "", (text, 0)) for text in ("127.0.1.1", "169.254.0.9", "192.0.2.7")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
+    for host, loopback in (("0.0.0.0", "127.0.0.1"), ("::", "::1")):
+        first, *others = reached_at(host)
+        assert first == loopback
+        assert "192.0.2.7" in others
+        assert not {"127.0.1.1", "169.254.0.9", loopback} & set(others)
+        assert len(set(others)) == len(others)
+    assert reached_at("192.0.2.7") == ["192.0.2.7"]
+    assert reached_at("127.0.0.1") == ["127.0.0.1"]
+
+
+def test_another_computer_may_ask_at_the_address_that_it_was_told(tmp_path: Path) -> None:
+    own = next((address for address in reached_at("0.0.0.0")[1:]), None)
+    if own is None:
+        pytest.skip("this computer has no address but the loopback one")
+    with started(str(make_pictures(tmp_path / "p")), "--host", "0.0.0.0") as (process, address):
+        assert process.stdout is not None
+        port = address.rpartition(":")[2]
+        assert process.stdout.readline() == f"from other computers: http://{own}:{port}/#token={TOKEN}\n"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with httpx.Client(base_url=f"http://{own}:{port}", headers=headers, timeout=120, trust_env=False) as http:
+            assert http.get("/api/health").status_code == 200
+            assert http.get("/api/health", headers={"Host": "192.0.2.99"}).status_code == 421
+            assert http.get("/api/health", headers={"Host": "evil.example"}).status_code == 421

@@ -11,6 +11,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from clickwise.errors import ImageError, OptionError
 PROJECT_FOLDER = ".clickwise"
 """Project of a folder of pictures, inside that folder, so that both can be moved together."""
 DEFAULT_PORT = 8765
+_EVERYWHERE = ("0.0.0.0", "::", "")
+_ELSEWHERE = {socket.AF_INET: "203.0.113.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses that belong to nobody (RFC 5737, RFC 3849)."""
 _GRACE_SECONDS = 5
 _PROGRESS_EVERY = 0.2
 
@@ -72,9 +76,11 @@ def run(start: Start, say: Say) -> None:
             settings = Settings(token=token, folder=folder, allowed_hosts=_names(start), root_path=root_path)
             networks = Networks.named(list(start.models), start.device)
             app = create_app(store, networks, settings)
-            address = _address(start.host, listener, root_path, token)
+            address, *others = (_address(name, listener, root_path, token) for name in reached_at(start.host))
             say(f"project: {store.place}")
             say(f"open: {address}")
+            for other in others:
+                say(f"from other computers: {other}")
             say("Ctrl-C ends the server; every step is saved as it is made")
             sys.stdout.flush()
             _serve(app, listener, address if start.open_browser else None)
@@ -167,8 +173,31 @@ def _names(start: Start) -> tuple[str, ...]:
     """Names under which the server is known besides those of the loopback address."""
     if _is_loopback(start.host):
         return start.allowed_hosts
-    own = (socket.gethostname(),) if start.host in ("0.0.0.0", "::", "") else (start.host,)
+    own = (socket.gethostname(),) if start.host in _EVERYWHERE else (start.host,)
     return (*start.allowed_hosts, *own)
+
+
+def reached_at(host: str) -> list[str]:
+    """Addresses to print for ``host``: itself, or where all are listened at, the loopback one and those of this
+    computer that others are likely to reach.
+    """
+    if host not in _EVERYWHERE:
+        return [host]
+    families = (socket.AF_INET6, socket.AF_INET) if host == "::" else (socket.AF_INET,)
+    own = dict.fromkeys(address for family in families for address in _own_addresses(family))
+    return ["::1" if host == "::" else "127.0.0.1", *own]
+
+
+def _own_addresses(family: socket.AddressFamily) -> list[str]:
+    """This computer's address towards the others, and those of its name; no loopback ones."""
+    found = []
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((_ELSEWHERE[family], 9))  # sends nothing: it only asks which of the own addresses would be used
+        found.append(str(probe.getsockname()[0]))
+    with suppress(OSError, UnicodeError):
+        found += [str(item[4][0]) for item in socket.getaddrinfo(socket.gethostname(), None, family)]
+    addresses = (ipaddress.ip_address(text.partition("%")[0]) for text in found)
+    return [str(a) for a in addresses if not (a.is_loopback or a.is_unspecified or a.is_link_local)]
 
 
 def _is_loopback(host: str) -> bool:
@@ -187,7 +216,7 @@ def _root_path(given: str) -> str:
 
 def _address(host: str, listener: socket.socket, root_path: str, token: str) -> str:
     port = listener.getsockname()[1]
-    name = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+    name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}{root_path}/#token={token}"
 
 
