@@ -130,3 +130,16 @@ def test_health_and_project(server: Server) -> None:
     assert server.http.get("/api/odd").json()["error"]["code"] == "not_found"
     assert server.http.post("/api/models/odd/load").status_code == 404
     assert SIZE == (48, 64)
+
+
+def test_how_tos_name_the_entries_of_the_page_as_they_are_called() -> None:
+    root = Path(__file__).parents[3]
+    menu = (root / "src/clickwise/annotate/web/panels/bar.js").read_text("utf-8")
+    for page, entries in (
+        ("move-a-project", ("Save project as zip", "Restore project from zip…")),
+        ("convert-labels", ("Import labels…", "Export labels…")),
+    ):
+        text = (root / f"docs/how-to/{page}.md").read_text("utf-8")
+        for entry in entries:
+            assert f'label: "{entry}"' in menu
+            assert f"**{entry}**" in text
