@@ -143,3 +143,7 @@ def test_how_tos_name_the_entries_of_the_page_as_they_are_called() -> None:
         for entry in entries:
             assert f'label: "{entry}"' in menu
             assert f"**{entry}**" in text
+
+
+def test_a_project_says_nothing_that_no_server_does(server: Server) -> None:
+    assert "read_only" not in server.http.get("/api/project").json()

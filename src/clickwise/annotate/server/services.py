@@ -116,7 +116,6 @@ class Services:
                 "message_bytes": MOST_TEXT,
                 "request_seconds": self.settings.request_seconds,
             },
-            "read_only": False,
             "uploads": self.settings.folder is not None,
             "version": version_of_package("clickwise"),
             "protocol": PROTOCOL_VERSION,
