@@ -58,6 +58,9 @@ def annotate(
     root_path: Annotated[
         str, typer.Option("--root-path", metavar="/PREFIX", help="Path under which a proxy shows this server.")
     ] = "",
+    most_upload: Annotated[
+        int, typer.Option("--most-upload", metavar="MB", min=1, help="Largest upload of pictures, labels and projects.")
+    ] = 200,
 ) -> None:
     """Open pictures in the browser and click objects; every step is saved as it is made.
 
@@ -79,6 +82,7 @@ def annotate(
             device=device,
             allowed_hosts=tuple(allow_host or ()),
             root_path=root_path,
+            most_upload=most_upload,
         ),
         typer.echo,
     )

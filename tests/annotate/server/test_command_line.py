@@ -110,6 +110,7 @@ def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Pa
         (["--model", "no-such-model", "--project", "p"], "no-such-model"),
         (["--host", "no.such.host.invalid", "--project", "p"], "no.such.host.invalid"),
         (["--port", "70000"], "--port"),
+        (["--most-upload", "0"], "--most-upload"),
         (["empty"], "empty holds no picture"),
         (["empty/notes.txt"], "notes.txt is no picture"),
         (["empty", "empty/notes.txt"], "notes.txt is no picture"),
@@ -205,6 +206,19 @@ def test_the_token_comes_from_the_environment_and_the_option_goes_before(
         monkeypatch.setenv("CLICKWISE_TOKEN", value)
         assert main(["annotate", str(tmp_path), *option]) == 0
     assert [start.token for start in begun] == [None, "of-the-environment", "of-the-line"]
+
+
+def test_the_largest_upload_is_said_in_megabytes(tmp_path: Path) -> None:
+    with started(str(make_pictures(tmp_path / "p")), "--most-upload", "1") as (_, address), httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=120
+    ) as http:  # fmt: skip
+        assert http.get("/api/project").json()["limits"]["upload_bytes"] == 1 << 20
+        refused = http.post("/api/labels?name=a.json", content=b" " * ((1 << 20) + 1))
+        assert refused.status_code == 413
+        message = refused.json()["error"]["message"]
+        assert "larger than 1 MB" in message
+        assert "--most-upload" in message
+        assert "clickwise import-labels" in message
 
 
 def test_a_server_for_others_prints_and_answers_to_its_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ from clickwise.annotate.networks import Networks, check_models
 from clickwise.annotate.pictures import need_pictures
 from clickwise.annotate.protocol import MOST_TEXT
 from clickwise.annotate.server.app import create_app
+from clickwise.annotate.server.errors import MEGABYTE
 from clickwise.annotate.server.security import checked_token, new_token
-from clickwise.annotate.server.services import Settings
+from clickwise.annotate.server.services import MOST_UPLOAD_MB, Settings
 from clickwise.annotate.store import ProjectStore
 from clickwise.errors import ImageError, OptionError
 
@@ -43,7 +44,7 @@ Say = Callable[[str], None]
 class Start:
     """The arguments of ``clickwise annotate``.
 
-    project None: see `project_place`; port None: the usual one, or a free one.
+    project None: see `project_place`; port None: the usual one, or a free one. most_upload: in MB.
     """
 
     pictures: tuple[Path, ...] = ()
@@ -56,6 +57,7 @@ class Start:
     device: str = "auto"
     allowed_hosts: tuple[str, ...] = ()
     root_path: str = ""
+    most_upload: int = MOST_UPLOAD_MB
 
 
 def run(start: Start, say: Say) -> None:
@@ -73,7 +75,8 @@ def run(start: Start, say: Say) -> None:
         with ProjectStore.open(place, name=_project_name(place)) as store:
             _add(store, files, say)
             folder = store.home
-            settings = Settings(token=token, folder=folder, allowed_hosts=_names(start), root_path=root_path)
+            most = start.most_upload * MEGABYTE
+            settings = Settings(token, folder, _names(start), root_path, most_upload=most)
             networks = Networks.named(list(start.models), start.device)
             app = create_app(store, networks, settings)
             address, *others = (_address(name, listener, root_path, token) for name in reached_at(start.host))

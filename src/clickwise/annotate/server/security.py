@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clickwise.annotate.protocol import ErrorCode
-from clickwise.annotate.server.errors import STATUS, error_body
+from clickwise.annotate.server.errors import STATUS, error_body, upload_limit
 from clickwise.errors import OptionError
 
 OPEN_PATHS: Final = frozenset({"/api/docs", "/api/openapi.json", "/api/docs.css"})
@@ -159,7 +159,7 @@ class SecurityMiddleware:
     def _size_refusal(self, headers: Headers) -> tuple[ErrorCode, str] | None:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self.most_bytes:
-            return "too_large", f"{int(length)} bytes are sent; at most {self.most_bytes} are taken"
+            return "too_large", upload_limit(self.most_bytes)
         return None
 
 
