@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from clickwise.errors import ProjectError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from clickwise.annotate.migrations import MIGRATIONS
 
 PROJECT_FILE = "project.sqlite"
 _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
@@ -38,9 +40,6 @@ _PACKAGES = {
     "mariadbconnector": "mariadb",
 }
 """What to install for a driver, where it is not called like the driver."""
-Migration = Callable[[Connection], None]
-MIGRATIONS: dict[int, Migration] = {}
-"""What turns a database of schema version n into one of n + 1, by n. Runs in one transaction with the new number."""
 
 
 def open_database(place: str | os.PathLike[str], create: bool = True, name: str = "") -> Engine:

@@ -168,8 +168,13 @@ def _add(store: ProjectStore, files: list[tuple[Path, str]], say: Say) -> None:
             print(f"\rlooking at pictures: {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
 
     entries = store.add_files(files, progress)
-    broken = [entry for entry in entries if entry.trouble]
-    say(f"pictures: {len(entries)}" + (f", {len(broken)} cannot be opened (listed with the reason)" if broken else ""))
+    listed = [entry for entry in entries if not entry.left_out]
+    broken, left_out = sum(bool(entry.trouble) for entry in listed), len(entries) - len(listed)
+    say(
+        f"pictures: {len(listed)}"
+        + (f", {broken} cannot be opened (listed with the reason)" if broken else "")
+        + (f", {left_out} more left out" if left_out else "")
+    )
 
 
 def _names(start: Start) -> tuple[str, ...]:
