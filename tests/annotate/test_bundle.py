@@ -113,6 +113,26 @@ def test_round_trip_gives_the_same_documents_histories_and_undo(
         assert all(Path(entry.path).is_file() for entry in moved.images())
 
 
+def test_what_was_left_out_travels_along_and_each_project_keeps_its_own_choice(
+    store: ProjectStore, bundle: Path, tmp_path: Path
+) -> None:
+    entry = next(entry for entry in store.images() if not entry.trouble)
+    document = store.document(entry.image_id)
+    store.leave_out(entry.image_id)
+    write_bundle(store, tmp_path / "less.zip")
+    restore_bundle(tmp_path / "less.zip", tmp_path / "restored")
+    with ProjectStore.open(tmp_path / "restored", create=False) as other:
+        assert entry.image_id not in [one.image_id for one in other.images()]
+        assert other.take_back(entry.image_id).object_count == len(document.objects)
+        assert other.document(entry.image_id) == document
+        scribble(other, entry.image_id, 3)
+        later = other.document(entry.image_id)
+        write_bundle(other, tmp_path / "more.zip")
+    merge_bundle(tmp_path / "more.zip", store)
+    assert entry.image_id not in [one.image_id for one in store.images()]
+    assert store.document(entry.image_id) == later != document
+
+
 def test_the_same_state_makes_the_same_zip_without_paths_of_the_machine(store: ProjectStore, tmp_path: Path) -> None:
     write_bundle(store, tmp_path / "a.zip")
     write_bundle(store, tmp_path / "b.zip")

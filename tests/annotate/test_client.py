@@ -419,6 +419,23 @@ def test_uploads(address: str, tmp_path: Path) -> None:
         project.upload(tmp_path / "bad.png")
 
 
+def test_a_picture_is_left_out_and_taken_back(tmp_path: Path) -> None:
+    with ProjectStore.open(tmp_path / "project") as store:
+        store.add_images([make_photos(tmp_path / "photos")])
+        with running(store) as address, RemoteProject(address) as project:
+            picture = project.image("a.png")
+            item = project.set_mask(picture.image_id, scene()[:, :, 0] > 128)
+            assert project.leave_out(picture.image_id).object_count == 1
+            with pytest.raises(InputError, match="no picture"):
+                project.image("a.png")
+            assert [one.name for one in project.images("left_out")] == ["a.png"]
+            project.take_back(picture.image_id)
+            assert project.image("a.png").object_count == 1
+            assert project.document(picture.image_id).objects[0].object_id == item
+            with pytest.raises(ProjectError):
+                project.leave_out("nothing")
+
+
 def test_a_predictor_beside_the_project(address: str) -> None:
     with RemoteProject(address) as project:
         predictor = project.predictor()

@@ -18,10 +18,11 @@ from PIL import Image
 
 from clickwise.annotate import actions, database
 from clickwise.annotate.importing import import_labels
+from clickwise.annotate.labels import import_into
 from clickwise.annotate.mask_runs import MaskRuns
 from clickwise.annotate.store import ProjectStore
 from clickwise.clicks.click import Click
-from clickwise.errors import ConflictError, ImageError, ProjectError
+from clickwise.errors import ConflictError, DatasetError, ImageError, ProjectError
 from clickwise.formats.records import LabelledImage, LabelledObject, RunLengths, labels_of
 
 WIDTH, HEIGHT = 32, 24
@@ -351,23 +352,23 @@ def test_damage_inside_is_found_by_check(file: Path) -> None:
 def test_an_older_database_is_brought_up_to_date_in_one_step(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy import text
 
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 3)
     refused(file, "cannot bring up to date")
 
     def fails(connection: object) -> None:
         connection.execute(text("CREATE TABLE half (x INTEGER)"))  # type: ignore[attr-defined]
         raise ProjectError("no")
 
-    monkeypatch.setitem(database.MIGRATIONS, 1, fails)
+    monkeypatch.setitem(database.MIGRATIONS, 2, fails)
     with pytest.raises(ProjectError, match="no"):
         ProjectStore.open(file)
-    monkeypatch.setitem(database.MIGRATIONS, 1, lambda c: c.execute(text("CREATE TABLE whole (x INTEGER)")))
+    monkeypatch.setitem(database.MIGRATIONS, 2, lambda c: c.execute(text("CREATE TABLE whole (x INTEGER)")))
     ProjectStore.open(file).close()
     connection = sqlite3.connect(file)
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert "whole" in tables
     assert "half" not in tables
-    assert connection.execute("SELECT value FROM clickwise_meta WHERE key='schema_version'").fetchone() == ("2",)
+    assert connection.execute("SELECT value FROM clickwise_meta WHERE key='schema_version'").fetchone() == ("3",)
     connection.close()
 
 
@@ -383,6 +384,85 @@ def test_urls(tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         ProjectStore.open("postgresql+nothing://me:secret@host/x")
     assert "secret" not in str(caught.value)
+
+
+def test_a_project_from_before_pictures_could_be_left_out(file: Path) -> None:
+    with ProjectStore.open(file) as store:
+        before = store.project(), [store.document(entry.image_id) for entry in store.images()]
+    connection = sqlite3.connect(file)
+    connection.execute("DROP INDEX images_left_out")
+    connection.execute("ALTER TABLE images DROP COLUMN left_out")
+    connection.execute("UPDATE clickwise_meta SET value = '1' WHERE key = 'schema_version'")
+    connection.commit()
+    connection.close()
+    with ProjectStore.open(file, create=False) as store:
+        assert (store.project(), [store.document(entry.image_id) for entry in store.images()]) == before
+        assert not store.check()
+        store.leave_out(store.images()[0].image_id)
+        assert len(store.images()) == len(before[1]) - 1
+    made = file.with_name("new.sqlite")
+    ProjectStore.open(made).close()
+    new, old = (
+        sorted(row[1] for row in sqlite3.connect(one).execute("PRAGMA table_info(images)").fetchall())
+        for one in (made, file)
+    )
+    assert new == old
+
+
+def test_a_picture_that_is_left_out_keeps_everything(place: Path, photos: Path) -> None:
+    with ProjectStore.open(place) as store:
+        store.add_images([photos])
+        order = [entry.image_id for entry in store.images()]
+        first, second, broken, third = order
+        scribble(store, second, 12)
+        store.record(second, actions.Finish(True))
+        before, progress, labels = store.document(second), store.progress(), store.labels()
+        entry = store.leave_out(second)
+        assert entry.left_out
+        with pytest.raises(DatasetError, match=f"{entry.name} was left out"):
+            import_into(place, labels, onto_others=True)
+
+        assert second not in [one.image_id for one in store.images()]
+        assert second not in [one.image_id for one in store.project().images]
+        assert [one.position for one in store.images()] == [0, 1, 2]
+        assert [one.image_id for one in store.images(left_out=True)] == [second]
+        assert (store.count_images(), store.count_images(left_out=True), store.count_images(left_out=None)) == (3, 1, 4)
+        assert (store.progress().total, store.progress().finished) == (progress.total - 1, progress.finished - 1)
+        assert store.progress().objects == progress.objects - len(before.objects)
+        assert len(store.labels().images) == len(labels.images) - 1
+        assert (store.beside(first, 1), store.beside(broken, -1)) == (broken, first)
+        assert (store.beside(second, -1), store.beside(second, 1)) == (first, broken)  # whoever has it open can go on
+        for entry in store.leave_out(first), store.leave_out(third):
+            assert entry.left_out
+        assert store.next_unfinished(broken) is None
+        assert not store.check()
+
+        store.add_images([photos])  # as every start of the server does
+        assert [one.image_id for one in store.images()] == [broken]
+    with ProjectStore.open(place) as store:
+        for image_id in (third, first, second):
+            assert not store.take_back(image_id).left_out
+        assert [one.image_id for one in store.images()] == order
+        assert (store.document(second), store.progress()) == (before, progress)
+        with pytest.raises(ProjectError, match="not in this project"):
+            store.leave_out("nothing")
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "line"),
+    [
+        ("postgresql+psycopg://me:secret@host/x", "psycopg", 'pip install "psycopg[binary]"'),
+        ("postgresql+psycopg2://me:secret@host/x", "psycopg2", 'pip install "psycopg2-binary"'),
+        ("mysql+pymysql://me:secret@host/x", "pymysql", 'pip install "pymysql"'),
+    ],
+)
+def test_a_missing_driver_names_its_pip_line(url: str, module: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ProjectError) as caught:
+        ProjectStore.open(url)
+    assert line in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_sql_of_the_documentation_runs(file: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, in
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from clickwise.annotate.migrations import MIGRATIONS
+
 PROJECT_FILE = "project.sqlite"
 _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _SQLITE_START = b"SQLite format 3\0"
@@ -30,9 +32,14 @@ _PATIENCE_S = 30.0
 """How long one process waits for another's transaction, which lasts milliseconds."""
 _TRIES, _PAUSE_S = 100, 0.02
 _WRITES = "clickwise_writes"
-Migration = Callable[[Connection], None]
-MIGRATIONS: dict[int, Migration] = {}
-"""What turns a database of schema version n into one of n + 1, by n. Runs in one transaction with the new number."""
+_PACKAGES = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "mysqldb": "mysqlclient",
+    "mysqlconnector": "mysql-connector-python",
+    "mariadbconnector": "mariadb",
+}
+"""What to install for a driver, where it is not called like the driver."""
 
 
 def open_database(place: str | os.PathLike[str], create: bool = True, name: str = "") -> Engine:
@@ -81,9 +88,16 @@ def sqlite_file(place: str | os.PathLike[str]) -> Path | None:
 def _url(place: str | os.PathLike[str]) -> URL:
     try:
         url = make_url(str(place))
-        url.get_dialect().import_dbapi()
+        dialect = url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ProjectError(f"database {place_name(place)} cannot be used: {_one_line(error)}; check the URL") from error
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        raise ProjectError(
+            f"database {place_name(place)} needs the driver {dialect.driver}, which is not installed "
+            f'({_one_line(error)}); install it with: pip install "{_PACKAGES.get(dialect.driver, dialect.driver)}"'
+        ) from error
     return url
 
 

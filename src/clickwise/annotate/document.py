@@ -134,6 +134,7 @@ class ImageEntry:
     sha256, file_bytes: of the file's content; "" and 0 while unknown.
     trouble: why it cannot be opened, "" when it can.
     position: its place in the list: 0, 1, ...
+    left_out: whether it was taken out of the project, which keeps all of it; position is then where it would be.
     """
 
     image_id: str
@@ -148,6 +149,7 @@ class ImageEntry:
     object_count: int = 0
     finished: bool = False
     position: int = 0
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Gallery(Storage):
         """Add the pictures in these files and folders, in order; those that are known are not added twice.
 
         A file that cannot be opened is added with its `ImageEntry.trouble` and stops nobody. on_progress: told of
-        (files looked at, files to look at). Returns the entries of all given pictures.
+        (files looked at, files to look at). Returns the entries of all given pictures, those that were left out of the
+        project before, and still are, among them.
         """
         return self.add_files(find_pictures(places), on_progress)
 
@@ -60,25 +61,33 @@ class Gallery(Storage):
         unfinished_only: bool = False,
         broken_only: bool = False,
         named: str = "",
+        left_out: bool | None = False,
         offset: int = 0,
         limit: int | None = None,
     ) -> tuple[ImageEntry, ...]:
         """Pictures in their order, without their objects.
 
         unfinished_only leaves out finished and broken ones; broken_only all that can be opened; named: only those with
-        this text in their name, capital or small.
+        this text in their name, capital or small; left_out: those that were left out instead, None = these too.
         """
         with self.reading() as connection:
-            which = shelf.chosen(unfinished_only, broken_only, named)
+            which = shelf.chosen(unfinished_only, broken_only, named, left_out)
             return shelf.entries(connection, self._home, which=which, offset=offset, limit=limit)
 
-    def count_images(self, *, unfinished_only: bool = False, broken_only: bool = False, named: str = "") -> int:
+    def count_images(
+        self,
+        *,
+        unfinished_only: bool = False,
+        broken_only: bool = False,
+        named: str = "",
+        left_out: bool | None = False,
+    ) -> int:
         """How many pictures `images` would list without offset and limit."""
         with self.reading() as connection:
-            return shelf.count_chosen(connection, shelf.chosen(unfinished_only, broken_only, named))
+            return shelf.count_chosen(connection, shelf.chosen(unfinished_only, broken_only, named, left_out))
 
     def image(self, image_id: str) -> ImageEntry:
-        """One picture. ProjectError when there is none of that id."""
+        """One picture, also one that was left out. ProjectError when there is none of that id."""
         with self.reading() as connection:
             return shelf.one_entry(connection, image_id, self._home)
 
@@ -96,6 +105,22 @@ class Gallery(Storage):
         """Say that a picture cannot be opened after all; objects on it stay. "" takes it back."""
         with self.writing() as connection:
             shelf.note_trouble(connection, image_id, trouble)
+            return shelf.one_entry(connection, image_id, self._home)
+
+    def leave_out(self, image_id: str) -> ImageEntry:
+        """Leave a picture out: no list, count, export or way to the next one has it any more.
+
+        Its file, objects and history stay, and `take_back` brings it back to its place. Adding its file does not.
+        """
+        return self._left_out(image_id, True)
+
+    def take_back(self, image_id: str) -> ImageEntry:
+        """Undo `leave_out`."""
+        return self._left_out(image_id, False)
+
+    def _left_out(self, image_id: str, left_out: bool) -> ImageEntry:
+        with self.writing() as connection:
+            shelf.leave_out(connection, image_id, left_out)
             return shelf.one_entry(connection, image_id, self._home)
 
     def progress(self) -> Progress:

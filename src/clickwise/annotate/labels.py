@@ -118,7 +118,7 @@ def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported
     if not is_there:
         _need_pictures(labels.images)
     with ProjectStore.open(project, create=not is_there) as store:
-        by_name = {entry.name: entry for entry in store.images()}
+        by_name = {entry.name: entry for entry in store.images(left_out=None)}
         by_path = {Path(entry.path).resolve(): entry for entry in by_name.values()}
         _need_pictures([image for image in labels.images if image.file_name not in by_name])
         known = [(image, _entry_of(image, by_path, by_name)) for image in labels.images]
@@ -126,7 +126,7 @@ def import_into(project: Path, labels: Labels, *, onto_others: bool) -> Imported
             if entry is not None:
                 _need_fit(image, entry, onto_others)
         store.add_files((image.path.absolute(), image.file_name) for image in with_file if image.path is not None)
-        by_path = {Path(entry.path).resolve(): entry for entry in store.images()}
+        by_path = {Path(entry.path).resolve(): entry for entry in store.images(left_out=None)}
         objects = _record(store, labels, [(image, _entry_of(image, by_path, by_name)) for image in labels.images])
     return Imported(len(labels.images), objects, notes)
 
@@ -146,6 +146,10 @@ def _entry_of(
 
 
 def _need_fit(image: LabelledImage, entry: ImageEntry, onto_others: bool) -> None:
+    if entry.left_out:
+        raise DatasetError(
+            f"{entry.name} was left out of the project; take it back first (take_back of ProjectStore or RemoteProject)"
+        )
     if entry.size != image.size:
         raise DatasetError(
             f"{image.file_name} has {image.width} x {image.height} pixels, the project's {entry.name} "

@@ -16,7 +16,7 @@ from clickwise.errors import ConflictError
 # isort: split
 from sqlalchemy import Connection, func, select
 
-_KEPT = ("image_id", "name", "path", "position", "file_bytes", "modified", "trouble")
+_KEPT = ("image_id", "name", "path", "position", "file_bytes", "modified", "trouble", "left_out")
 """What a picture of the project keeps when it takes a history from elsewhere."""
 _INSTEAD = "export its labels in another format and import those: they become new objects"
 

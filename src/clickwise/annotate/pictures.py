@@ -54,6 +54,25 @@ def find_pictures(places: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, 
     return list(found.items())
 
 
+def need_pictures(places: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, str]]:
+    """As `find_pictures`, for places that a user named: ImageError when they hold no picture, or one is a file of
+    another kind.
+
+    A file with the ending of a picture is taken even when it is damaged: it may be put right, and is listed until then.
+    """
+    given = [Path(place) for place in places]
+    found = find_pictures(given)
+    if not found:
+        raise ImageError(f"{', '.join(map(str, given))} holds no picture; give pictures or a folder with some")
+    for place in given:
+        if not place.is_dir() and place.suffix.lower() not in SUFFIXES:
+            try:
+                read_header(place.expanduser())
+            except ImageError as error:
+                raise ImageError(f"{place} is no picture; give pictures or a folder with some") from error
+    return found
+
+
 def look_at(path: Path, name: str) -> PictureFile:
     """Size and checksum of a file; trouble instead of an error, so that one bad file stops nobody."""
     size, orientation, trouble, digest, length, modified = (0, 0), 1, "", "", 0, 0.0

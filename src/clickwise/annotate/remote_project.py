@@ -115,8 +115,13 @@ class RemoteProject:
         listed = self._calls.json("GET", "classes")["classes"]
         return {item["name"]: item["class_id"] for item in listed if not item["retired"]}
 
-    def images(self, which: Literal["all", "unfinished", "broken"] = "all", *, named: str = "") -> Iterator[ImageShape]:
-        """The pictures in their order; named: only those with this text in their name."""
+    def images(
+        self, which: Literal["all", "unfinished", "broken", "left_out"] = "all", *, named: str = ""
+    ) -> Iterator[ImageShape]:
+        """The pictures in their order; named: only those with this text in their name.
+
+        left_out: those that `leave_out` took out of the project, which nothing else lists.
+        """
         offset = 0
         while True:
             page = self._calls.json("GET", "images", filter=which, offset=offset, limit=_PAGE, q=named or None)
@@ -202,6 +207,14 @@ class RemoteProject:
     def redo(self, image_id: str) -> None:
         """Do again what was taken back last. ProjectError when there is nothing."""
         self.do(image_id, "redo")
+
+    def leave_out(self, image_id: str) -> ImageShape:
+        """Leave a picture out of the project: no list, count or export has it; its file, objects and history stay."""
+        return ImageShape.model_validate(self._calls.json("POST", f"images/{image_id}/leave-out"))
+
+    def take_back(self, image_id: str) -> ImageShape:
+        """Take a picture that was left out back, to its place in the list."""
+        return ImageShape.model_validate(self._calls.json("POST", f"images/{image_id}/take-back"))
 
     # ---------------------------------------------------------------------------------------- in and out
 

@@ -200,7 +200,7 @@ def _need_tables_only(database: Path, place: str) -> None:
 
 def _faults(store: ProjectStore, manifest: Manifest) -> str:
     """The first thing that is wrong with the content, "" when all is sound."""
-    entries = store.images()
+    entries = store.images(left_out=None)
     if sorted(entry.image_id for entry in entries) != sorted(item.image_id for item in manifest.pictures):
         return "manifest and database list different pictures"
     names = {entry.image_id: entry.name for entry in entries}

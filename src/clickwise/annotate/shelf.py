@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert,
 
 _ID_BYTES = 8
 _LISTED = [column for column in images.c if column.name not in ("modified", "next_object_id")]
-_TO_DO = and_(images.c.finished.is_(False), images.c.trouble == "")
+_IN = images.c.left_out.is_(False)
+_TO_DO = and_(images.c.finished.is_(False), images.c.trouble == "", _IN)
 
 
 def stored_path(path: Path, home: Path | None) -> str:
@@ -69,6 +71,7 @@ def shelve(connection: Connection, file: PictureFile, home: Path | None, names: 
         "next_object_id": 1,
         "object_count": 0,
         "finished": False,
+        "left_out": False,
         **_facts(file),
         "trouble": file.trouble,
     }
@@ -119,15 +122,21 @@ def entries(
     offset: int = 0,
     limit: int | None = None,
 ) -> tuple[ImageEntry, ...]:
-    """Pictures in their order."""
+    """Pictures in their order, of all kinds unless a filter says which."""
     query = select(*_LISTED).order_by(images.c.position, images.c.image_id).offset(offset).limit(limit)
     rows = connection.execute(query if which is None else query.where(which))
-    return tuple(_entry(row, home) for row in rows)
+    gaps = _gaps(connection)
+    return tuple(_entry(row, home, gaps) for row in rows)
 
 
-def chosen(unfinished_only: bool, broken_only: bool, named: str) -> ColumnElement[bool]:
-    """Filter of `entries`: those neither finished nor broken, those broken, those with a text in their name."""
-    rules: list[ColumnElement[bool]] = [true()]
+def chosen(
+    unfinished_only: bool = False, broken_only: bool = False, named: str = "", left_out: bool | None = False
+) -> ColumnElement[bool]:
+    """Filter of `entries`: those neither finished nor broken, those broken, those with a text in their name.
+
+    left_out: those of the project, those that were left out of it, None = both.
+    """
+    rules: list[ColumnElement[bool]] = [true() if left_out is None else images.c.left_out.is_(left_out)]
     if unfinished_only:
         rules.append(_TO_DO)
     if broken_only:
@@ -148,13 +157,20 @@ def beside(connection: Connection, image_id: str, step: int) -> str | None:
     if here is None:
         raise ProjectError(f"picture {image_id!r} is not in this project")
     place = images.c.position
-    query = select(images.c.image_id).where(place > here if step > 0 else place < here)
+    query = select(images.c.image_id).where(_IN, place > here if step > 0 else place < here)
     return connection.execute(query.order_by(place if step > 0 else place.desc()).limit(1)).scalar()
 
 
 def note_trouble(connection: Connection, image_id: str, trouble: str) -> None:
     """Store why a picture cannot be opened. ProjectError when there is none of that id."""
     changed = connection.execute(update(images).where(images.c.image_id == image_id).values(trouble=trouble))
+    if not changed.rowcount:
+        raise ProjectError(f"picture {image_id!r} is not in this project")
+
+
+def leave_out(connection: Connection, image_id: str, left_out: bool) -> None:
+    """Leave a picture out of the project, or take it back. ProjectError when there is none of that id."""
+    changed = connection.execute(update(images).where(images.c.image_id == image_id).values(left_out=left_out))
     if not changed.rowcount:
         raise ProjectError(f"picture {image_id!r} is not in this project")
 
@@ -169,7 +185,7 @@ def one_entry(connection: Connection, image_id: str, home: Path | None) -> Image
     row = connection.execute(select(*_LISTED).where(images.c.image_id == image_id)).first()
     if row is None:
         raise ProjectError(f"picture {image_id!r} is not in this project")
-    return _entry(row, home)
+    return _entry(row, home, _gaps(connection))
 
 
 def next_to_do(connection: Connection, image_id: str) -> str | None:
@@ -192,10 +208,16 @@ def count(connection: Connection) -> Progress:
         func.coalesce(func.sum(images.c.object_count), 0),
         func.coalesce(func.sum(case((well, 0), else_=1)), 0),
     )
-    return Progress(*map(int, connection.execute(select(*sums).select_from(images)).one()))
+    return Progress(*map(int, connection.execute(select(*sums).select_from(images).where(_IN)).one()))
 
 
-def _entry(row: Row[Any], home: Path | None) -> ImageEntry:
+def _gaps(connection: Connection) -> Sequence[int]:
+    """Places of the pictures that are left out, in order: so many fewer are before a picture in the list."""
+    place = images.c.position
+    return connection.execute(select(place).where(images.c.left_out.is_(True)).order_by(place)).scalars().all()
+
+
+def _entry(row: Row[Any], home: Path | None, gaps: Sequence[int]) -> ImageEntry:
     return ImageEntry(
         row.image_id,
         row.name,
@@ -208,5 +230,6 @@ def _entry(row: Row[Any], home: Path | None) -> ImageEntry:
         row.version,
         row.object_count,
         row.finished,
-        row.position,
+        row.position - bisect_left(gaps, row.position),
+        row.left_out,
     )

@@ -65,7 +65,11 @@ class ProjectStore(Gallery):
         """Name, classes and pictures at one moment."""
         with self.reading() as connection:
             name = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "project_name")).scalar()
-            return Project(name or "", class_rows.read_classes(connection), shelf.entries(connection, self._home))
+            return Project(
+                name or "",
+                class_rows.read_classes(connection),
+                shelf.entries(connection, self._home, which=shelf.chosen()),
+            )
 
     # Documents and their history
 
@@ -228,7 +232,7 @@ class ProjectStore(Gallery):
     def check(self) -> list[str]:
         """What is wrong with the project, each in a line: every history is replayed and compared. Empty when sound."""
         wrong = []
-        for entry in self.images():
+        for entry in self.images(left_out=None):
             try:
                 with self.reading() as connection:
                     stored = rows.read_document(connection, entry.image_id)

@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("sqlalchemy", "annotate", "an annotation project") from error
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -77,9 +77,11 @@ images = Table(
     Column("next_object_id", Integer, nullable=False),
     Column("object_count", Integer, nullable=False),
     Column("finished", Boolean, nullable=False, server_default=false()),
+    Column("left_out", Boolean, nullable=False, server_default=false()),
     Index("images_in_order", "position"),
     Index("images_by_path", "path"),
     Index("images_by_content", "sha256"),
+    Index("images_left_out", "left_out", "position"),
 )
 
 masks = Table(

@@ -34,7 +34,14 @@ def annotate(
         typer.Option("--port", min=0, max=65535, help="Default: 8765, or a free one if that is taken. 0: a free one."),
     ] = None,
     token: Annotated[
-        str | None, typer.Option("--token", help="Secret that the page must know. Default: a new one at every start.")
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="CLICKWISE_TOKEN",
+            show_envvar=False,
+            help="Secret that the page must know. Default: $CLICKWISE_TOKEN, which other users of this computer do not "
+            "see, or a new one at every start.",
+        ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
     model: Annotated[
@@ -51,6 +58,9 @@ def annotate(
     root_path: Annotated[
         str, typer.Option("--root-path", metavar="/PREFIX", help="Path under which a proxy shows this server.")
     ] = "",
+    most_upload: Annotated[
+        int, typer.Option("--most-upload", metavar="MB", min=1, help="Largest upload of pictures, labels and projects.")
+    ] = 200,
 ) -> None:
     """Open pictures in the browser and click objects; every step is saved as it is made.
 
@@ -72,6 +82,7 @@ def annotate(
             device=device,
             allowed_hosts=tuple(allow_host or ()),
             root_path=root_path,
+            most_upload=most_upload,
         ),
         typer.echo,
     )

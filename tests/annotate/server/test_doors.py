@@ -70,6 +70,27 @@ def test_who_is_let_in(path: str, headers: dict[str, str], code: str | None) -> 
     assert (None if refusal is None else refusal[0]) == code
 
 
+@pytest.mark.parametrize(
+    ("host", "here", "is_known"),
+    [
+        ("192.168.1.5:8765", "192.168.1.5", True),
+        ("192.168.1.5", "::ffff:192.168.1.5", True),
+        ("[2001:DB8::5]:8765", "2001:db8:0::5", True),
+        ("[fe80::1]:8765", "fe80::1%eth0", True),
+        ("192.168.1.6:8765", "192.168.1.5", False),
+        ("evil.example", "evil.example", False),
+        ("testserver", "testserver", False),
+        ("", "", False),
+    ],
+)
+def test_the_address_at_which_a_request_arrives_is_known(host: str, here: str, is_known: bool) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in {**GOOD, "host": host}.items()]
+    refusal = Guard(TOKEN).refusal("/api/project", Headers(raw=raw), is_socket=False, here=here)
+    assert (refusal is None) == is_known
+    origin = Headers(raw=[*raw, (b"origin", b"http://evil.example")])
+    assert Guard(TOKEN).refusal("/api/project", origin, is_socket=False, here=here) is not None
+
+
 def test_every_answer_has_its_headers(server: Server) -> None:
     for path in ("/", "/api/project", "/api/docs", "/nothing"):
         headers = server.http.get(path).headers

@@ -130,3 +130,55 @@ def test_health_and_project(server: Server) -> None:
     assert server.http.get("/api/odd").json()["error"]["code"] == "not_found"
     assert server.http.post("/api/models/odd/load").status_code == 404
     assert SIZE == (48, 64)
+
+
+def test_how_tos_name_the_entries_of_the_page_as_they_are_called() -> None:
+    root = Path(__file__).parents[3]
+    menu = (root / "src/clickwise/annotate/web/panels/bar.js").read_text("utf-8")
+    for page, entries in (
+        ("move-a-project", ("Save project as zip", "Restore project from zip…")),
+        ("convert-labels", ("Import labels…", "Export labels…")),
+    ):
+        text = (root / f"docs/how-to/{page}.md").read_text("utf-8")
+        for entry in entries:
+            assert f'label: "{entry}"' in menu
+            assert f"**{entry}**" in text
+
+
+def test_a_project_says_nothing_that_no_server_does(server: Server) -> None:
+    assert "read_only" not in server.http.get("/api/project").json()
+
+
+def test_a_picture_is_left_out_and_taken_back_and_everybody_hears_of_it(tmp_path: Path) -> None:
+    with serving(tmp_path, count=3) as server, server.client() as other:
+        first, middle, last = server.images
+        answer = server.http.post(f"/api/images/{middle}/leave-out")
+        assert answer.status_code == 200
+        assert answer.json()["image_id"] == middle
+        assert other.of("progress")["progress"]["total"] == 2
+        assert other.of("reload")["reason"] == "p1.png was left out"
+        listed = server.http.get("/api/images").json()
+        assert [item["image_id"] for item in listed["images"]] == [first, last]
+        assert [item["position"] for item in listed["images"]] == [0, 1]
+        assert listed["total"] == server.http.get("/api/project").json()["images"] == 2
+        assert server.http.get(f"/api/images/{first}/next").json() == {"image_id": last}
+        assert server.http.get(f"/api/images/{middle}").status_code == 200  # for whoever is at work on it
+        there = server.http.get("/api/images?filter=left_out").json()
+        assert [item["image_id"] for item in there["images"]] == [middle]
+
+        assert server.http.post(f"/api/images/{middle}/take-back").json()["position"] == 1
+        assert other.of("progress")["progress"]["total"] == 3
+        assert other.of("reload")["reason"] == "p1.png was taken back"
+        assert server.images == [first, middle, last]
+        assert server.http.post("/api/images/nothing/leave-out").status_code == 404
+
+
+def test_an_upload_of_a_picture_that_was_left_out_takes_it_back(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        first, _ = server.images
+        server.store.leave_out(first)
+        file = tmp_path / "pictures" / "p0.png"
+        data = file.read_bytes()
+        file.unlink()  # moved elsewhere: its content is what it is known by
+        assert server.http.post("/api/images?name=p0.png", content=data).json()["image_id"] == first
+        assert first in server.images

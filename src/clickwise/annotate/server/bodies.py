@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from clickwise.annotate.pictures import SUFFIXES
-from clickwise.annotate.server.errors import refused
+from clickwise.annotate.server.errors import refused, too_large
 
 MOST_JSON = 8 << 20
 _LONGEST_NAME = 120
@@ -43,7 +43,7 @@ async def save_body(request: Request, folder: Path, most: int, suffix: str = "")
             async for part in request.stream():
                 length += len(part)
                 if length > most:
-                    raise refused("too_large", f"the upload is larger than {most} bytes; send a smaller file")
+                    raise too_large(most)
                 await run_in_threadpool(file.write, part)
             if not length:
                 raise refused("bad_request", "the upload is empty; send the file's bytes as the body")

@@ -41,6 +41,9 @@ STATUS: dict[ErrorCode, int] = {
 }
 
 
+MEGABYTE = 1 << 20
+
+
 class ApiError(Exception):
     """A refusal with its code; the message says what was got, what was expected and what to do."""
 
@@ -52,6 +55,20 @@ class ApiError(Exception):
 def refused(code: ErrorCode, message: str) -> ApiError:
     """An `ApiError` with the usual status of its code."""
     return ApiError(STATUS[code], code, message)
+
+
+def too_large(most: int) -> ApiError:
+    """The refusal of an upload of more than ``most`` bytes."""
+    return refused("too_large", upload_limit(most))
+
+
+def upload_limit(most: int) -> str:
+    """What to tell whoever sends more than ``most`` bytes at once."""
+    return (
+        f"the upload is larger than {most / MEGABYTE:.4g} MB; start clickwise annotate with a larger --most-upload MB, "
+        "or bring the file in on its computer: labels and zipped projects with clickwise import-labels, pictures with "
+        "clickwise annotate FOLDER"
+    )
 
 
 def explained(error: BaseException) -> tuple[ErrorCode, str]:

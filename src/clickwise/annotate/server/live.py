@@ -255,6 +255,10 @@ class Live:
         """So much changed, at once or from outside, that clients should ask anew."""
         self.services.pictures.forget()
         await self.classes_changed()
+        await self.list_changed(reason)
+
+    async def list_changed(self, reason: str) -> None:
+        """Which pictures there are, and so the places of others, changed: clients should ask for the list anew."""
         progress = await self.services.blocking(self.services.store.progress)
         self.tell_all(ProgressNews(progress=progress_shape(progress)))
         self.tell_all(Reload(reason=reason))

@@ -27,13 +27,14 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("")
     async def images(
-        filter: Literal["all", "unfinished", "broken"] = "all",
+        filter: Literal["all", "unfinished", "broken", "left_out"] = "all",
         offset: int = Query(0, ge=0),
         limit: int = Query(200, ge=1, le=_MOST_LISTED),
         q: str = Query("", max_length=200),
     ) -> dict[str, Any]:
-        """A part of the list. q: text in the name."""
-        which = {"unfinished_only": filter == "unfinished", "broken_only": filter == "broken", "named": q}
+        """A part of the list. q: text in the name; left_out: what is not in the list otherwise."""
+        which: dict[str, Any] = {"unfinished_only": filter == "unfinished", "broken_only": filter == "broken"}
+        which |= {"named": q, "left_out": filter == "left_out"}
         total = await services.blocking(store.count_images, **which)
         found = await services.blocking(store.images, **which, offset=offset, limit=limit)
         return {"total": total, "images": [image_shape(entry).model_dump(mode="json") for entry in found]}
@@ -62,6 +63,20 @@ def router(services: Services) -> APIRouter:
         if direction == "unfinished":
             return {"image_id": await services.blocking(store.next_unfinished, image_id)}
         return {"image_id": await services.blocking(store.beside, image_id, 1 if direction == "next" else -1)}
+
+    @routes.post("/{image_id}/leave-out")
+    async def leave_out(image_id: str) -> ImageShape:
+        """Leave a picture out of the project; its file, objects and history are kept."""
+        entry = await services.blocking(store.leave_out, image_id)
+        await services.live.list_changed(f"{entry.name} was left out")
+        return image_shape(entry)
+
+    @routes.post("/{image_id}/take-back")
+    async def take_back(image_id: str) -> ImageShape:
+        """Take a picture that was left out back, to its place in the list."""
+        entry = await services.blocking(store.take_back, image_id)
+        await services.live.list_changed(f"{entry.name} was taken back")
+        return image_shape(entry)
 
     @routes.post("/{image_id}/do")
     async def do(image_id: str, request: Request) -> Response:

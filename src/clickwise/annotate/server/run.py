@@ -11,6 +11,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +19,21 @@ import uvicorn
 
 from clickwise.annotate.database import PROJECT_FILE
 from clickwise.annotate.networks import Networks, check_models
+from clickwise.annotate.pictures import need_pictures
 from clickwise.annotate.protocol import MOST_TEXT
 from clickwise.annotate.server.app import create_app
+from clickwise.annotate.server.errors import MEGABYTE
 from clickwise.annotate.server.security import checked_token, new_token
-from clickwise.annotate.server.services import Settings
+from clickwise.annotate.server.services import MOST_UPLOAD_MB, Settings
 from clickwise.annotate.store import ProjectStore
 from clickwise.errors import ImageError, OptionError
 
 PROJECT_FOLDER = ".clickwise"
 """Project of a folder of pictures, inside that folder, so that both can be moved together."""
 DEFAULT_PORT = 8765
+_EVERYWHERE = ("0.0.0.0", "::", "")
+_ELSEWHERE = {socket.AF_INET: "203.0.113.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses that belong to nobody (RFC 5737, RFC 3849)."""
 _GRACE_SECONDS = 5
 _PROGRESS_EVERY = 0.2
 
@@ -38,7 +44,7 @@ Say = Callable[[str], None]
 class Start:
     """The arguments of ``clickwise annotate``.
 
-    project None: see `project_place`; port None: the usual one, or a free one.
+    project None: see `project_place`; port None: the usual one, or a free one. most_upload: in MB.
     """
 
     pictures: tuple[Path, ...] = ()
@@ -51,6 +57,7 @@ class Start:
     device: str = "auto"
     allowed_hosts: tuple[str, ...] = ()
     root_path: str = ""
+    most_upload: int = MOST_UPLOAD_MB
 
 
 def run(start: Start, say: Say) -> None:
@@ -62,17 +69,21 @@ def run(start: Start, say: Say) -> None:
     token = checked_token(start.token) if start.token is not None else new_token()
     root_path = _root_path(start.root_path)
     check_models(start.models)
+    files = need_pictures(added) if added else []  # before there is a project: one that nobody wanted would stay
     listener = listen(start.host, start.port)
     try:
         with ProjectStore.open(place, name=_project_name(place)) as store:
-            _add(store, added, say)
+            _add(store, files, say)
             folder = store.home
-            settings = Settings(token=token, folder=folder, allowed_hosts=_names(start), root_path=root_path)
+            most = start.most_upload * MEGABYTE
+            settings = Settings(token, folder, _names(start), root_path, most_upload=most)
             networks = Networks.named(list(start.models), start.device)
             app = create_app(store, networks, settings)
-            address = _address(start.host, listener, root_path, token)
+            address, *others = (_address(name, listener, root_path, token) for name in reached_at(start.host))
             say(f"project: {store.place}")
             say(f"open: {address}")
+            for other in others:
+                say(f"from other computers: {other}")
             say("Ctrl-C ends the server; every step is saved as it is made")
             sys.stdout.flush()
             _serve(app, listener, address if start.open_browser else None)
@@ -143,9 +154,9 @@ def _is_project(place: Path) -> bool:
     return (place / PROJECT_FILE).is_file() if place.is_dir() else place.suffix == Path(PROJECT_FILE).suffix
 
 
-def _add(store: ProjectStore, pictures: tuple[Path, ...], say: Say) -> None:
-    """Add pictures, with progress on a terminal."""
-    if not pictures:
+def _add(store: ProjectStore, files: list[tuple[Path, str]], say: Say) -> None:
+    """Add pictures (path, name), with progress on a terminal."""
+    if not files:
         return
     is_shown, shown_at = sys.stderr.isatty(), 0.0
 
@@ -156,19 +167,45 @@ def _add(store: ProjectStore, pictures: tuple[Path, ...], say: Say) -> None:
             shown_at = now
             print(f"\rlooking at pictures: {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
 
-    entries = store.add_images(pictures, progress)
-    if not entries:
-        raise ImageError(f"{', '.join(map(str, pictures))} holds no picture; give pictures or a folder with some")
-    broken = [entry for entry in entries if entry.trouble]
-    say(f"pictures: {len(entries)}" + (f", {len(broken)} cannot be opened (listed with the reason)" if broken else ""))
+    entries = store.add_files(files, progress)
+    listed = [entry for entry in entries if not entry.left_out]
+    broken, left_out = sum(bool(entry.trouble) for entry in listed), len(entries) - len(listed)
+    say(
+        f"pictures: {len(listed)}"
+        + (f", {broken} cannot be opened (listed with the reason)" if broken else "")
+        + (f", {left_out} more left out" if left_out else "")
+    )
 
 
 def _names(start: Start) -> tuple[str, ...]:
     """Names under which the server is known besides those of the loopback address."""
     if _is_loopback(start.host):
         return start.allowed_hosts
-    own = (socket.gethostname(),) if start.host in ("0.0.0.0", "::", "") else (start.host,)
+    own = (socket.gethostname(),) if start.host in _EVERYWHERE else (start.host,)
     return (*start.allowed_hosts, *own)
+
+
+def reached_at(host: str) -> list[str]:
+    """Addresses to print for ``host``: itself, or where all are listened at, the loopback one and those of this
+    computer that others are likely to reach.
+    """
+    if host not in _EVERYWHERE:
+        return [host]
+    families = (socket.AF_INET6, socket.AF_INET) if host == "::" else (socket.AF_INET,)
+    own = dict.fromkeys(address for family in families for address in _own_addresses(family))
+    return ["::1" if host == "::" else "127.0.0.1", *own]
+
+
+def _own_addresses(family: socket.AddressFamily) -> list[str]:
+    """This computer's address towards the others, and those of its name; no loopback ones."""
+    found = []
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((_ELSEWHERE[family], 9))  # sends nothing: it only asks which of the own addresses would be used
+        found.append(str(probe.getsockname()[0]))
+    with suppress(OSError, UnicodeError):
+        found += [str(item[4][0]) for item in socket.getaddrinfo(socket.gethostname(), None, family)]
+    addresses = (ipaddress.ip_address(text.partition("%")[0]) for text in found)
+    return [str(a) for a in addresses if not (a.is_loopback or a.is_unspecified or a.is_link_local)]
 
 
 def _is_loopback(host: str) -> bool:
@@ -187,7 +224,7 @@ def _root_path(given: str) -> str:
 
 def _address(host: str, listener: socket.socket, root_path: str, token: str) -> str:
     port = listener.getsockname()[1]
-    name = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+    name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}{root_path}/#token={token}"
 
 

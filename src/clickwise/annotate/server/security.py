@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clickwise.annotate.protocol import ErrorCode
-from clickwise.annotate.server.errors import STATUS, error_body
+from clickwise.annotate.server.errors import STATUS, error_body, upload_limit
 from clickwise.errors import OptionError
 
 OPEN_PATHS: Final = frozenset({"/api/docs", "/api/openapi.json", "/api/docs.css"})
@@ -88,10 +88,13 @@ class Guard:
         same_port = (here[1] or _DEFAULT_PORTS[parts.scheme]) == port
         return (parts.hostname == here[0] and same_port) or _listed((parts.hostname, port), self.allowed)
 
-    def refusal(self, path: str, headers: Headers, is_socket: bool) -> tuple[ErrorCode, str] | None:
-        """Why a request is not let in, None when it is. A WebSocket brings its token in its first message."""
+    def refusal(self, path: str, headers: Headers, is_socket: bool, here: str = "") -> tuple[ErrorCode, str] | None:
+        """Why a request is not let in, None when it is. A WebSocket brings its token in its first message.
+
+        here: the address of this computer at which the request arrived; it may be asked for by that as well.
+        """
         host = headers.get("host", "")
-        if not self.host_fits(host):
+        if not (self.host_fits(host) or _is_address(host, here)):
             return "misdirected", (
                 f"host {host[:100]!r} is unknown here; open the address that clickwise printed, or start it with "
                 "--allow-host HOST"
@@ -129,7 +132,8 @@ class SecurityMiddleware:
             return
         scope = _without(scope, self.prefix)
         path, headers, is_socket = str(scope["path"]), Headers(scope=scope), scope["type"] == "websocket"
-        refusal = self.guard.refusal(path, headers, is_socket) or self._size_refusal(headers)
+        here = str((scope.get("server") or ("",))[0])
+        refusal = self.guard.refusal(path, headers, is_socket, here) or self._size_refusal(headers)
         if refusal is not None and is_socket:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accept: the handshake answers 403
@@ -155,7 +159,7 @@ class SecurityMiddleware:
     def _size_refusal(self, headers: Headers) -> tuple[ErrorCode, str] | None:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self.most_bytes:
-            return "too_large", f"{int(length)} bytes are sent; at most {self.most_bytes} are taken"
+            return "too_large", upload_limit(self.most_bytes)
         return None
 
 
@@ -185,6 +189,25 @@ def _is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _is_address(host: str, here: str) -> bool:
+    """Whether a Host header is the very address at which the request arrived.
+
+    An address is no name that another site could make point to this computer, so this lets no page of it in.
+    """
+    parts = _host_and_port(host)
+    try:
+        return parts is not None and _plain_address(parts[0]) == _plain_address(here)
+    except ValueError:
+        return False
+
+
+def _plain_address(text: str) -> str:
+    """An IP address in its one form, without a zone; IPv4 also where an IPv6 socket took it. ValueError for a name."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def _listed(parts: tuple[str, int | None], allowed: Iterable[str]) -> bool:

@@ -16,6 +16,7 @@ from clickwise.annotate.deltas import classes_shape, progress_shape
 from clickwise.annotate.document import ImageEntry
 from clickwise.annotate.networks import Networks
 from clickwise.annotate.protocol import MOST_TEXT, PROTOCOL_VERSION
+from clickwise.annotate.server.errors import MEGABYTE
 from clickwise.annotate.server.security import new_token
 from clickwise.annotate.states import States
 from clickwise.annotate.store import ProjectStore
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from clickwise.annotate.server.live import Live
 
 T = TypeVar("T")
+MOST_UPLOAD_MB = 200
 _STORE_THREADS = 4
 """Writers wait for each other anyhow; readers need not wait for them."""
 
@@ -44,7 +46,7 @@ class Settings:
     folder: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     root_path: str = ""
-    most_upload: int = 200 << 20
+    most_upload: int = MOST_UPLOAD_MB * MEGABYTE
     request_seconds: float = 60.0
     idle_seconds: float = 600.0
 
@@ -116,7 +118,6 @@ class Services:
                 "message_bytes": MOST_TEXT,
                 "request_seconds": self.settings.request_seconds,
             },
-            "read_only": False,
             "uploads": self.settings.folder is not None,
             "version": version_of_package("clickwise"),
             "protocol": PROTOCOL_VERSION,

@@ -27,7 +27,7 @@ def keep_upload(store: ProjectStore, saved: Path, folder: Path, name: str) -> Im
     finally:
         saved.unlink(missing_ok=True)
     (entry,) = store.add_images([target])
-    return entry
+    return store.take_back(entry.image_id) if entry.left_out else entry
 
 
 def _linked(saved: Path, folder: Path, name: str) -> Path:
