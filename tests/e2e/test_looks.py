@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def test_nothing_sticks_out(server: Server, image: str, desks: Callable[..., Des
     assert stage["width"] * stage["height"] > 0.3 * width * height
     desk.click(CUP).idle()
     assert len(desk.objects) == 1
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_primary_button_under_the_mouse(server: Server, image: str, desks: Callable[..., Desk], theme: str) -> None:
+    """It stays filled: its letters are white in both themes."""
+    desk = desks(server, image, color_scheme=theme)
+    button = desk.page.locator("#bar .button.primary")
+    button.hover()
+    filling = button.evaluate("button => getComputedStyle(button).backgroundColor")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", filling)[:3])
+    assert blue > 150 > green > red
 
 
 def kitchen(folder: Path) -> Path:
