@@ -6,6 +6,7 @@
  * @import {Doc} from "../core/state.js"
  * @import {Tile} from "../core/pyramid.js"
  */
+import { Failure } from "../api.js";
 
 const AT_ONCE = 6;
 /** Pixels of unpacked tiles that are kept, 4 bytes each. */
@@ -21,7 +22,7 @@ export class Tiles {
     this.pixels = 0;
     /** @type {Map<string, AbortController>} */
     this.loading = new Map();
-    /** @type {Map<string, number>} */
+    /** When they failed; never again what the server refused: it would say the same. @type {Map<string, number>} */
     this.failed = new Map();
     /** @type {{key: string, path: string}[]} */
     this.wanted = [];
@@ -101,11 +102,14 @@ export class Tiles {
    * @param {unknown} error
    */
   missing(key, error) {
-    if (!this.failed.size) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.app.toasts.warn(`A part of the picture could not be loaded; it is tried again. ${reason}`);
-    }
-    this.failed.set(key, Date.now());
+    const { toasts } = this.app;
+    const reason = error instanceof Error ? error.message : String(error);
+    const refused = error instanceof Failure && error.status >= 400 && error.status < 500;
+    const picture = key.slice(0, key.indexOf("/") + 1);
+    const told = [...this.failed].some(([each, when]) => each.startsWith(picture) && (when === Infinity) === refused);
+    this.failed.set(key, refused ? Infinity : Date.now());
+    if (!told) toasts.warn(`A part of the picture could not be loaded${refused ? ". " : "; it is tried again. "}${reason}`);
+    if (refused) return;
     setTimeout(() => this.app.hub.changed("tiles"), AGAIN_AFTER + 100);
   }
 
