@@ -101,7 +101,7 @@ export class Pictures {
    * @param {unknown} error
    */
   notShown(imageId, error) {
-    const { desk, toasts } = this.app;
+    const { toasts } = this.app;
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof Failure && error.code === "offline") {
       toasts.failure(error, () => void this.open(imageId));
