@@ -99,7 +99,7 @@ def test_finish_and_next_with_one_key(folder: Server, desks: Callable[..., Desk]
             desk.until("s.image.name !== a", seen[-1]).idle()
     assert seen == [f"disc-{number}.jpg" for number in range(3)]
     desk.saw("Every picture is finished")
-    desk.page.get_by_text(f"{FEW} of {FEW + len(BROKEN)} pictures finished").wait_for()
+    desk.page.get_by_text(f"{FEW} of {FEW} finished, {len(BROKEN)} broken").wait_for()
     assert folder.images(filter="unfinished") == []
 
     desk.press("PageUp").until("s.image.name === 'disc-1.jpg'").idle()
