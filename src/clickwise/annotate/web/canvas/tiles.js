@@ -12,6 +12,7 @@ const AT_ONCE = 6;
 /** Pixels of unpacked tiles that are kept, 4 bytes each. */
 const BUDGET = 48e6;
 const AGAIN_AFTER = 3000;
+const NEWS_COME = 1000;
 
 export class Tiles {
   /** @param {App} app */
@@ -102,14 +103,19 @@ export class Tiles {
    * @param {unknown} error
    */
   missing(key, error) {
-    const { toasts } = this.app;
+    const { desk, toasts } = this.app;
     const reason = error instanceof Error ? error.message : String(error);
     const refused = error instanceof Failure && error.status >= 400 && error.status < 500;
-    const picture = key.slice(0, key.indexOf("/") + 1);
-    const told = [...this.failed].some(([each, when]) => each.startsWith(picture) && (when === Infinity) === refused);
+    const picture = key.slice(0, key.indexOf("/"));
+    const told = [...this.failed].some(([each, when]) => each.startsWith(`${picture}/`) && (when === Infinity) === refused);
     this.failed.set(key, refused ? Infinity : Date.now());
-    if (!told) toasts.warn(`A part of the picture could not be loaded${refused ? ". " : "; it is tried again. "}${reason}`);
-    if (refused) return;
+    if (refused) {
+      // Where the whole picture is broken, news of it come now and say the same in its place.
+      const tell = () => desk.doc?.image_id === picture && toasts.warn(`A part of the picture could not be loaded. ${reason}`);
+      if (!told) setTimeout(tell, NEWS_COME);
+      return;
+    }
+    if (!told) toasts.warn(`A part of the picture could not be loaded; it is tried again. ${reason}`);
     setTimeout(() => this.app.hub.changed("tiles"), AGAIN_AFTER + 100);
   }
 
