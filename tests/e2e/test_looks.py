@@ -36,10 +36,12 @@ CUT_OFF = """() => [...document.querySelectorAll("button, input, select, h2, p, 
     .map(each => each.outerHTML.slice(0, 160))"""
 """Controls that leave the window, or what holds them."""
 COVERED = """() => {
-    const tools = document.querySelector("#tools"), box = tools.getBoundingClientRect(), { image } = window.clickwise.state();
+    const tools = document.querySelector("#tools"), box = tools.getBoundingClientRect();
+    const { image } = window.clickwise.state();
     const first = window.clickwise.at(0, 0), last = window.clickwise.at(image.width - 1, image.height - 1);
     const apart = box.right <= first.x || box.left >= last.x || box.bottom <= first.y || box.top >= last.y;
-    return [...(apart ? [] : ["the tools cover the picture"]), ...(tools.scrollWidth > tools.clientWidth ? ["tools are cut off"] : [])];
+    const whole = tools.scrollWidth <= tools.clientWidth;
+    return [...(apart ? [] : ["the tools cover the picture"]), ...(whole ? [] : ["tools are cut off"])];
 }"""
 """What is wrong with the place of the tools while the whole picture is shown."""
 
