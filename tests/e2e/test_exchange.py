@@ -63,7 +63,7 @@ def test_export_and_import_back(drawn: Server, tmp_path: Path, desks: Callable[.
     dialog = desk.page.get_by_role("dialog")
     assert dialog.get_by_label("Format").input_value() == "auto"
     dialog.get_by_role("button", name="Import", exact=True).click()
-    dialog.get_by_text("2 objects imported, for 1 picture").wait_for()
+    dialog.get_by_text("2 objects on 1 picture.").wait_for()
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     desk.until("s.objects.length === 2").idle().agrees()
     after = drawn.masks(desk.image)
@@ -88,6 +88,21 @@ def test_format_that_cannot_hold_it_says_so(drawn: Server, desks: Callable[..., 
     dialog.get_by_label("Format").select_option(form)
     dialog.get_by_role("button", name="Export", exact=True).click()
     dialog.get_by_text(reason[:40]).wait_for()
+
+
+def test_holes_that_are_filled_are_told(drawn: Server, desks: Callable[..., Desk]) -> None:
+    """Not unless the user wants it so; then the dialog says what the file does not hold."""
+    desk = desks(drawn)
+    desk.forgive("409")
+    desk.menu("Export labels")
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_label("Format").select_option("coco-polygons")
+    dialog.get_by_role("button", name="Export", exact=True).click()
+    dialog.get_by_text("has a hole, which coco-polygons cannot hold").wait_for()
+    dialog.get_by_label("Holes").select_option("fill")
+    with desk.page.expect_download():
+        dialog.get_by_role("button", name="Export", exact=True).click()
+    dialog.get_by_text("the holes of plate.png").wait_for()
 
 
 def test_project_as_a_zip(drawn: Server, tmp_path: Path, desks: Callable[..., Desk]) -> None:

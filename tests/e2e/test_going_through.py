@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.browsing import Desk
-from e2e.pictures import disc
+from e2e.pictures import disc, photo
 from e2e.serving import Server
 
 BROKEN = {"torn.jpg": None, "empty.png": b"", "text.png": b"these are letters, not pixels"}
@@ -72,7 +72,9 @@ def test_broken_pictures_among_good_ones(folder: Server, desks: Callable[..., De
     desk = desks(folder)
     desk.forgive("400 (Bad Request)")
     assert desk.state["image"]["name"] == "disc-0.jpg"
-    desk.page.get_by_role("radio", name="Broken").click()
+    desk.page.get_by_role("radio", name="All").focus()
+    desk.press("ArrowRight", "ArrowRight")
+    assert desk.page.get_by_role("radio", name="Broken").get_attribute("aria-checked") == "true"
     rows = desk.page.get_by_role("listbox", name="Pictures").get_by_role("option")
     assert sorted(rows.locator(".name").all_inner_texts()) == sorted(BROKEN)
     rows.first.click()
@@ -83,6 +85,18 @@ def test_broken_pictures_among_good_ones(folder: Server, desks: Callable[..., De
     desk.page.get_by_text("This picture cannot be opened").wait_for()
     desk.button("Go to the next one").click()
     desk.until("s.image?.name === 'disc-0.jpg'").idle()
+
+
+def test_picture_that_is_torn_behind_its_beginning(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """It opens, and turns out to be broken when it is read: that is said in its place."""
+    torn = photo(tmp_path / "photos", "torn.jpg")
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 3])
+    with Server([torn.parent]) as server:
+        desk = desks(server, start=False)
+        desk.forgive("400 (Bad Request)")
+        desk.go()
+        desk.page.get_by_text("This picture cannot be opened").wait_for()
+        assert "torn.jpg" in desk.state["trouble"]
 
 
 def test_finish_and_next_with_one_key(folder: Server, desks: Callable[..., Desk]) -> None:
@@ -99,13 +113,15 @@ def test_finish_and_next_with_one_key(folder: Server, desks: Callable[..., Desk]
             desk.until("s.image.name !== a", seen[-1]).idle()
     assert seen == [f"disc-{number}.jpg" for number in range(3)]
     desk.saw("Every picture is finished")
-    desk.page.get_by_text(f"{FEW} of {FEW + len(BROKEN)} pictures finished").wait_for()
+    desk.page.get_by_text(f"{FEW} of {FEW} finished, {len(BROKEN)} broken").wait_for()
     assert folder.images(filter="unfinished") == []
 
     desk.press("PageUp").until("s.image.name === 'disc-1.jpg'").idle()
     desk.press("Shift+S").until("!s.image.finished && s.progress.finished === a", FEW - 1).idle()
     desk.press("a").until("s.image.name === 'disc-0.jpg'").idle()
+    desk.press("a").saw("This is the first picture")
     desk.press("u").until("s.image.name === 'disc-1.jpg'").idle()
+    desk.press("u").saw("this one is not")
     assert desk.objects[0]["strokes"] == 1
 
 
@@ -132,5 +148,6 @@ def test_drop_files_onto_the_page(server: Server, tmp_path: Path, desks: Callabl
     for event in ("dragenter", "dragover", "drop"):
         desk.page.locator("#stage").dispatch_event(event, {"dataTransfer": dropped})
     desk.saw("broken.png")
+    desk.saw("1 picture added")
     desk.until("s.images === a", number + 1).idle()
     assert [item["name"] for item in server.images(q="dropped")] == ["dropped é.png"]

@@ -74,8 +74,8 @@ def test_shortcuts_are_listed_and_can_be_changed(server: Server, image: str, des
     dialog.get_by_title("Change the key for: Brush", exact=True).click()
     desk.press("d")
     dialog.get_by_text("D already means “Next picture”").wait_for()
-    dialog.get_by_title("Change the key for: Brush", exact=True).click()
-    desk.press("j")
+    assert desk.page.evaluate("document.activeElement.title") == "Change the key for: Brush"
+    desk.press("Enter", "j")
     dialog.get_by_text("Changed: Brush.").wait_for()
     desk.press("Escape")
     dialog.wait_for(state="detached")
@@ -84,6 +84,36 @@ def test_shortcuts_are_listed_and_can_be_changed(server: Server, image: str, des
         assert desk.state["tool"] == "brush"
         desk.reload().press("b")
         assert desk.state["tool"] == "click", "the old key means nothing any more"
+
+
+def test_object_is_hidden_and_deleted_from_its_row(server: Server, image: str, desks: Callable[..., Desk]) -> None:
+    """Right goes to what can be done to the object; the row that is left has the keyboard afterwards."""
+    for x in (100, 300):
+        server.do(image, "stroke", points=[(x, 100)], radius=20, erases=False, object_id=None)
+    desk = desks(server, image)
+    desk.page.locator(".row").first.focus()
+    desk.press("ArrowRight", "ArrowRight", "Enter").until("s.objects.some(each => each.hidden)").idle()
+    desk.press("ArrowRight", "ArrowRight", "Enter").until("s.objects.length === 1").idle()
+    assert desk.page.evaluate("document.activeElement.className").startswith("row")
+
+
+def test_messages_of_a_dialog_are_in_it(server: Server, image: str, desks: Callable[..., Desk]) -> None:
+    """A class without a name is told before anything is sent; what the server refuses can be read and closed."""
+    server.do(image, "stroke", points=[(100, 100)], radius=20, erases=False, object_id=None, class_id=1)
+    desk = desks(server, image)
+    desk.forgive("409", "400")
+    desk.button("Change classes").click()
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Add class").click()
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_text("has no name").wait_for()
+    dialog.get_by_role("button", name="Remove class", exact=True).click()
+    dialog.get_by_role("button", name="Remove object", exact=True).click()
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("alert").get_by_text("objects have it").wait_for()
+    dialog.get_by_role("button", name="Close message").click()
+    desk.press("Escape")
+    assert desk.page.evaluate("document.querySelector('#toasts').parentElement === document.body")
 
 
 def touch(desk: Desk, kind: str, *points: Point) -> None:

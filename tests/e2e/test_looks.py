@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ SHOTS = Callable[[Desk, str], None]
 SIZES = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
     "zoomed to 200 %": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
+    "tablet, upright": {"viewport": {"width": 820, "height": 1180}},
+    "small phone": {"viewport": {"width": 360, "height": 640}},
     "phone": {
         "viewport": {"width": 390, "height": 844},
         "device_scale_factor": 2,
@@ -32,6 +35,15 @@ CUT_OFF = """() => [...document.querySelectorAll("button, input, select, h2, p, 
         return box.width > 1 && (box.left < left - 1 || box.right > right + 1 || box.bottom > innerHeight + 1); })
     .map(each => each.outerHTML.slice(0, 160))"""
 """Controls that leave the window, or what holds them."""
+COVERED = """() => {
+    const tools = document.querySelector("#tools"), box = tools.getBoundingClientRect();
+    const { image } = window.clickwise.state();
+    const first = window.clickwise.at(0, 0), last = window.clickwise.at(image.width - 1, image.height - 1);
+    const apart = box.right <= first.x || box.left >= last.x || box.bottom <= first.y || box.top >= last.y;
+    const whole = tools.scrollWidth <= tools.clientWidth;
+    return [...(apart ? [] : ["the tools cover the picture"]), ...(whole ? [] : ["tools are cut off"])];
+}"""
+"""What is wrong with the place of the tools while the whole picture is shown."""
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -41,12 +53,24 @@ def test_nothing_sticks_out(server: Server, image: str, desks: Callable[..., Des
     desk = desks(server, image, color_scheme=light, **SIZES[size])
     assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert desk.page.evaluate(CUT_OFF) == []
+    assert desk.page.evaluate(COVERED) == []
     stage = desk.page.locator("#stage").bounding_box()
     assert stage is not None
     width, height = (SIZES[size]["viewport"][side] for side in ("width", "height"))
     assert stage["width"] * stage["height"] > 0.3 * width * height
     desk.click(CUP).idle()
     assert len(desk.objects) == 1
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_primary_button_under_the_mouse(server: Server, image: str, desks: Callable[..., Desk], theme: str) -> None:
+    """It stays filled: its letters are white in both themes."""
+    desk = desks(server, image, color_scheme=theme)
+    button = desk.page.locator("#bar .button.primary")
+    button.hover()
+    filling = button.evaluate("button => getComputedStyle(button).backgroundColor")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", filling)[:3])
+    assert blue > 150 > green > red
 
 
 def kitchen(folder: Path) -> Path:

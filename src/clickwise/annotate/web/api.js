@@ -141,7 +141,7 @@ export class Api {
   /**
    * @param {File} file
    * @param {string} format
-   * @returns {Promise<{images: number, objects: number, notes: string[]}>}
+   * @returns {Promise<{images: number, objects: number, notes: string[], message: string}>}
    */
   importLabels(file, format) {
     return this.send(`labels?format=${encodeURIComponent(format)}&name=${encodeURIComponent(file.name)}`, file);

@@ -48,6 +48,7 @@ export class Pictures {
       ? desk.images.map((each) => (each.image_id === image.image_id ? image : each))
       : [...desk.images, image];
     hub.changed("images");
+    if (image.trouble && desk.doc?.image_id === image.image_id) this.broken(image.image_id, image.trouble);
   }
 
   /**
@@ -100,7 +101,7 @@ export class Pictures {
    * @param {unknown} error
    */
   notShown(imageId, error) {
-    const { desk, toasts } = this.app;
+    const { toasts } = this.app;
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof Failure && error.code === "offline") {
       toasts.failure(error, () => void this.open(imageId));
@@ -110,9 +111,20 @@ export class Pictures {
       this.app.askToken(message);
       return;
     }
+    this.broken(imageId, message);
+    history.replaceState(null, "", `#image=${imageId}`);
+  }
+
+  /**
+   * Say why there is no picture, in its place. Some turn out to be broken only when they are read.
+   * @param {string} imageId
+   * @param {string} message
+   */
+  broken(imageId, message) {
+    const { desk, hub } = this.app;
     desk.doc = null;
     desk.trouble = { imageId, message };
-    history.replaceState(null, "", `#image=${imageId}`);
+    hub.changed("image", "document", "selection", "view");
   }
 
   /**
@@ -158,17 +170,24 @@ export class Pictures {
 
   /** @param {"next"|"previous"|"unfinished"} direction */
   async go(direction) {
-    const { api, desk, telling, toasts } = this.app;
+    const { api, desk, toasts } = this.app;
     const from = desk.opening ?? desk.trouble?.imageId ?? desk.doc?.image_id ?? desk.images[0]?.image_id;
     if (!from) return;
     try {
       const to = await api.neighbour(from, direction);
       if (to !== null && to !== from) await this.open(to);
-      else if (direction === "unfinished") toasts.say("Every picture is finished.");
-      else telling.say(direction === "next" ? "This is the last picture." : "This is the first picture.");
+      else if (direction !== "unfinished") toasts.say(direction === "next" ? "This is the last picture." : "This is the first picture.");
+      else toasts.say(this.isToDo(from) ? "All other pictures are finished; this one is not." : "Every picture is finished.");
     } catch (error) {
       toasts.failure(error, () => void this.go(direction));
     }
+  }
+
+  /** @param {string} imageId */
+  isToDo(imageId) {
+    const { desk } = this.app;
+    if (desk.doc?.image_id === imageId) return !desk.doc.finished;
+    return desk.images.some((each) => each.image_id === imageId && !each.finished && !each.trouble);
   }
 
   /** Finished, saved, next one: goes on only when the server has stored the mark. */

@@ -14,8 +14,8 @@ import { Tiles } from "./tiles.js";
 /** Width of the tools at the left and height of hint and zoom at the foot, in CSS pixels. */
 const RAIL = 52;
 const FOOT = 46;
-/** Below this width the tools lie at the foot. */
-const NARROW = 544;
+/** Below this width of the stage, in the page's own letters (rem), the tools lie at its foot; the attribute data-narrow tells panels.css. */
+const NARROW = 34;
 
 export class Stage {
   /**
@@ -55,6 +55,7 @@ export class Stage {
     const before = desk.screen;
     desk.screen = screen;
     this.ratio = ratio;
+    this.element.parentElement?.toggleAttribute("data-narrow", this.isNarrow);
     for (const each of [this.picture, this.masks, this.marks]) {
       each.width = Math.round(screen.width * ratio);
       each.height = Math.round(screen.height * ratio);
@@ -91,10 +92,15 @@ export class Stage {
     this.fitted = true;
   }
 
+  /** Whether the tools lie at the foot: how wide the window is says little, lists may stand at both sides. */
+  get isNarrow() {
+    return this.app.desk.screen.width < NARROW * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  }
+
   /** What tools and zoom cover at the borders; less of it where the screen is small. */
   get margins() {
     const { width, height } = this.app.desk.screen;
-    const narrow = width < NARROW;
+    const narrow = this.isNarrow;
     const least = Math.min(16, width / 32, height / 32);
     const rail = narrow ? 0 : Math.min(RAIL, width / 8);
     return { left: least + rail, top: least, right: least, bottom: least + Math.min(FOOT, height / 8) };

@@ -6,11 +6,13 @@
  * @import {Doc} from "../core/state.js"
  * @import {Tile} from "../core/pyramid.js"
  */
+import { Failure } from "../api.js";
 
 const AT_ONCE = 6;
 /** Pixels of unpacked tiles that are kept, 4 bytes each. */
 const BUDGET = 48e6;
 const AGAIN_AFTER = 3000;
+const NEWS_COME = 1000;
 
 export class Tiles {
   /** @param {App} app */
@@ -21,7 +23,7 @@ export class Tiles {
     this.pixels = 0;
     /** @type {Map<string, AbortController>} */
     this.loading = new Map();
-    /** @type {Map<string, number>} */
+    /** When they failed; never again what the server refused: it would say the same. @type {Map<string, number>} */
     this.failed = new Map();
     /** @type {{key: string, path: string}[]} */
     this.wanted = [];
@@ -101,11 +103,19 @@ export class Tiles {
    * @param {unknown} error
    */
   missing(key, error) {
-    if (!this.failed.size) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.app.toasts.warn(`A part of the picture could not be loaded; it is tried again. ${reason}`);
+    const { desk, toasts } = this.app;
+    const reason = error instanceof Error ? error.message : String(error);
+    const refused = error instanceof Failure && error.status >= 400 && error.status < 500;
+    const picture = key.slice(0, key.indexOf("/"));
+    const told = [...this.failed].some(([each, when]) => each.startsWith(`${picture}/`) && (when === Infinity) === refused);
+    this.failed.set(key, refused ? Infinity : Date.now());
+    if (refused) {
+      // Where the whole picture is broken, news of it come now and say the same in its place.
+      const tell = () => desk.doc?.image_id === picture && toasts.warn(`A part of the picture could not be loaded. ${reason}`);
+      if (!told) setTimeout(tell, NEWS_COME);
+      return;
     }
-    this.failed.set(key, Date.now());
+    if (!told) toasts.warn(`A part of the picture could not be loaded; it is tried again. ${reason}`);
     setTimeout(() => this.app.hub.changed("tiles"), AGAIN_AFTER + 100);
   }
 

@@ -97,16 +97,17 @@ function freshClass(classes, name) {
  * Change the classes on the server. When somebody else was faster, theirs are fetched and the user is told.
  * @param {App} app
  * @param {(classes: LabelClass[]) => LabelClass[]} change
+ * @param {() => void} [again]  what "Try again" does
  * @returns {Promise<boolean>}
  */
-export async function changeClasses(app, change) {
+export async function changeClasses(app, change, again = () => void changeClasses(app, change)) {
   const { api, desk, hub, toasts } = app;
   try {
     desk.classes = await api.putClasses({ version: desk.classes.version, classes: change(desk.classes.classes) });
     hub.changed("classes");
     return true;
   } catch (error) {
-    toasts.failure(error, () => void changeClasses(app, change));
+    toasts.failure(error, again);
     if (error instanceof Failure && error.code === "conflict") {
       desk.classes = /** @type {Classes} */ (await api.json("classes"));
       hub.changed("classes");
@@ -123,26 +124,55 @@ export function openClasses(app) {
   const rows = h("div", { class: "body-rows" });
   rows.style.display = "grid";
   rows.style.gap = "0.5rem";
-  const draw = () => rows.replaceChildren(...now.filter((each) => !each.retired).map((each) => classRow(each, now, draw)));
+  const message = h("p", { class: "note bad", role: "alert" });
+  /** @param {number} place */
+  const goTo = (place) => /** @type {HTMLElement|null} */ (rows.children[place]?.querySelector("input:not([type=color])") ?? null)?.focus();
+  const draw = () => {
+    message.textContent = "";
+    rows.replaceChildren(...now.filter((each) => !each.retired).map((each) => classRow(each, now, draw)));
+  };
   draw();
   const add = h("button", { type: "button", class: "button left", onclick: () => {
     now = [...now, freshClass(now, "")];
     draw();
-    /** @type {HTMLElement|null} */ (rows.lastElementChild?.querySelector("input:not([type=color])") ?? null)?.focus();
+    goTo(rows.children.length - 1);
   } }, "Add class");
+  const save = async () => {
+    const { reason, place } = namesOf(now);
+    message.textContent = reason;
+    if (reason) return goTo(place);
+    const known = new Map(desk.classes.classes.map((each) => [each.class_id, each.name]));
+    const kept = now.filter((each) => !each.retired || known.has(each.class_id));
+    const named = kept.map((each) => ({ ...each, name: each.name.trim() || (known.get(each.class_id) ?? "") }));
+    if (await changeClasses(app, () => named, () => void save())) dialog.close();
+  };
   const dialog = openDialog({
     title: "Classes",
-    body: [h("p", { class: "note" }, "A digit chooses a class while you work. Objects of a removed class keep it."), rows],
+    body: [
+      h("p", { class: "note" }, "A digit chooses a class while you work. A class that objects have cannot be removed: give them another one first."),
+      rows,
+      message,
+    ],
     footer: [
       add,
       h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Cancel"),
-      h("button", { type: "button", class: "button primary", onclick: async () => {
-        const kept = (/** @type {LabelClass} */ each) => !each.retired || desk.classes.classes.some((old) => old.class_id === each.class_id);
-        const named = now.filter((each) => each.name.trim() && kept(each)).map((each) => ({ ...each, name: each.name.trim() }));
-        if (await changeClasses(app, () => named)) dialog.close();
-      } }, "Save"),
+      h("button", { type: "button", class: "button primary", onclick: () => void save() }, "Save"),
     ],
   });
+}
+
+/**
+ * What is wrong with the names of classes, "" when nothing is.
+ * @param {readonly LabelClass[]} classes
+ * @returns {{reason: string, place: number}} place: of the class among those that are not removed
+ */
+export function namesOf(classes) {
+  const names = classes.filter((each) => !each.retired).map((each) => each.name.trim());
+  const blank = names.indexOf("");
+  if (blank >= 0) return { reason: `Class ${blank + 1} of the list has no name. Give it one, or remove it.`, place: blank };
+  const twice = names.findIndex((name, place) => names.indexOf(name) < place);
+  if (twice >= 0) return { reason: `Two classes are named ${names[twice]}. Give one of them another name.`, place: twice };
+  return { reason: "", place: -1 };
 }
 
 /**

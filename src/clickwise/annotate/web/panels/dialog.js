@@ -11,20 +11,31 @@ function backToPicture() {
 }
 
 /**
- * Show a dialog. It is taken away when it is closed.
- * @param {{title: string, body: (Node|string|null)[], footer?: (Node|null)[], broad?: boolean, onclose?: () => void}} content
+ * Messages go with the dialog in front: what lies outside an open one can be neither pressed nor heard.
+ */
+function carryMessages() {
+  const front = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  for (const each of [byId("toasts"), byId("live")]) if (each.parentElement !== front) front.append(each);
+}
+
+/**
+ * Show a dialog. It is taken away when it is closed. What its own action says while it is open is said inside it.
+ * @param {{title: string, top?: Node, body: (Node|string|null)[], footer?: (Node|null)[], broad?: boolean,
+ *   onclose?: () => void}} content  top: does not scroll away
  * @returns {HTMLDialogElement}
  */
-export function openDialog({ title, body, footer, broad, onclose }) {
+export function openDialog({ title, top, body, footer, broad, onclose }) {
   const dialog = h(
     "dialog",
     { class: broad ? "broad" : "", "aria-label": title },
     h("header", null, h("h2", null, title), iconButton("close", "Close", () => dialog.close())),
+    top ? h("div", { class: "top" }, top) : null,
     h("div", { class: "body" }, ...body),
     footer ? h("footer", null, ...footer) : null,
   );
   const mouse = byMouse;
   dialog.addEventListener("close", () => {
+    carryMessages();
     dialog.remove();
     if (mouse && !document.querySelector("dialog[open]")) backToPicture();
     onclose?.();
@@ -34,6 +45,7 @@ export function openDialog({ title, body, footer, broad, onclose }) {
   });
   document.body.append(dialog);
   dialog.showModal();
+  carryMessages();
   return dialog;
 }
 

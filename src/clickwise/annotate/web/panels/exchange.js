@@ -8,6 +8,14 @@ import { byId, h, plural } from "../dom.js";
 import { confirmed, openDialog } from "./dialog.js";
 
 const LABELS = /\.(json|xml|txt|yaml|yml|zip)$/i;
+/** What happens to holes where the labels have no place for them. */
+const HOLES = /** @type {[string, string][]} */ ([
+  ["refuse", "Refuse: say where one is, write nothing"],
+  ["bridge", "Bridge: cut the object open by a line of no width"],
+  ["fill", "Fill: close them"],
+]);
+/** So many files that could not be added are told one by one. */
+const ONE_BY_ONE = 3;
 
 /**
  * Pictures and label files may be dropped anywhere.
@@ -35,8 +43,23 @@ export function dropping(app) {
     event.preventDefault();
     depth = 0;
     target.hidden = true;
-    void take(app, [...(event.dataTransfer?.files ?? [])]);
+    const { files, folders } = sorted(event.dataTransfer);
+    for (const name of folders) app.toasts.fail(`${name} is a folder, which cannot be dropped here. Open it and drop the pictures in it, or start with it: clickwise annotate ${name}`);
+    void take(app, files);
   });
+}
+
+/**
+ * Files that were dropped, and names of folders: those look like files and cannot be read.
+ * @param {Pick<DataTransfer, "files"|"items">|null} transfer
+ * @returns {{files: File[], folders: string[]}}
+ */
+export function sorted(transfer) {
+  const folders = [...(transfer?.items ?? [])].flatMap((item) => {
+    const entry = item.webkitGetAsEntry?.();
+    return entry?.isDirectory ? [entry.name] : [];
+  });
+  return { files: [...(transfer?.files ?? [])].filter((file) => !folders.includes(file.name)), folders };
 }
 
 /**
@@ -69,11 +92,13 @@ export function chooseFiles(app, what) {
  * @param {File[]} files
  */
 async function upload(app, files) {
-  const { api, desk, hub, pictures, toasts, telling } = app;
+  const { api, desk, hub, pictures, toasts } = app;
   const most = desk.project?.limits.upload_bytes;
   /** @type {string|null} */
   let first = null;
   let added = 0;
+  /** @type {{file: File, message: string}[]} */
+  const failed = [];
   desk.uploads += files.length;
   hub.changed("work");
   for (const file of files) {
@@ -85,12 +110,14 @@ async function upload(app, files) {
       pictures.changed(image);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      toasts.fail(message.includes(file.name) ? message : `${file.name}: ${message}`, () => void upload(app, [file]));
+      failed.push({ file, message: message.includes(file.name) ? message : `${file.name}: ${message}` });
     }
     desk.uploads--;
     hub.changed("work");
   }
-  if (added) telling.say(`${plural(added, "picture")} added.`);
+  if (failed.length <= ONE_BY_ONE) for (const { file, message } of failed) toasts.fail(message, () => void upload(app, [file]));
+  else toasts.fail(`${plural(failed.length, "file")} could not be added. The first: ${failed[0]?.message}`, () => void upload(app, failed.map(({ file }) => file)));
+  if (added) toasts.say(`${plural(added, "picture")} added.`);
   if (first && !desk.doc) await pictures.open(first);
 }
 
@@ -109,16 +136,14 @@ function openImport(app, file) {
   const formats = [{ name: "auto", title: "What the file holds" }, ...(app.desk.project?.formats ?? [])];
   return new Promise((resolve) => {
     const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, each.title)));
-    const notes = h("div", { class: "note", role: "status" });
+    const notes = h("div", { class: "note", role: "alert" });
     const go = h("button", { type: "button", class: "button primary", onclick: async () => {
       go.disabled = true;
+      notes.classList.remove("bad");
       notes.textContent = "Importing…";
       try {
         const result = await app.api.importLabels(file, format.value);
-        notes.replaceChildren(
-          h("p", null, `${plural(result.objects, "object")} imported, for ${plural(result.images, "picture")} in the file. For each picture it is one step of undo.`),
-          ...(result.notes ?? []).map((note) => h("p", null, note)),
-        );
+        notes.replaceChildren(...linesOf(result).map((line) => h("p", null, line)));
         go.hidden = true;
         await app.pictures.refetch();
       } catch (error) {
@@ -132,7 +157,7 @@ function openImport(app, file) {
       body: [
         h("p", null, file.name, h("span", { class: "muted" }, `, ${megabytes(file.size)}`)),
         h("label", { class: "line" }, "Format", format),
-        h("p", { class: "note" }, "Several files of one format go into a zip. Imported objects can be corrected by clicks like all others."),
+        h("p", { class: "note" }, "Several files of one format go into a zip. The objects of each picture are one step of undo, and can be corrected by clicks like all others. A project saved as zip brings pictures with their history instead."),
         notes,
       ],
       footer: [h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"), go],
@@ -141,23 +166,51 @@ function openImport(app, file) {
   });
 }
 
+/**
+ * What an import did, as the server says it; notes on lines of their own.
+ * @param {{message: string, notes: string[]}} result
+ * @returns {string[]}
+ */
+export function linesOf({ message, notes }) {
+  const rest = notes.join(" ");
+  return [rest && message.endsWith(rest) ? message.slice(0, -rest.length).trim() : message, ...notes];
+}
+
+/**
+ * What the labels have no place for, as the server tells it with the file.
+ * @param {Headers} headers
+ * @returns {string[]}
+ */
+export function notesOf(headers) {
+  try {
+    return JSON.parse(headers.get("X-Clickwise-Notes") ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
 /** @param {App} app */
 export function openExport(app) {
   const formats = app.desk.project?.formats ?? [];
   const finished = h("input", { type: "checkbox", role: "switch" });
   const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, `${each.title} (${each.suffix})`)));
-  const note = h("div", { class: "note", role: "status" });
-  format.addEventListener("change", () => note.replaceChildren());
+  const holes = h("select", { class: "field" }, ...HOLES.map(([value, title]) => h("option", { value }, title)));
+  const note = h("div", { class: "note", role: "alert" });
+  for (const each of [format, holes]) each.addEventListener("change", () => note.replaceChildren());
   const go = h("button", { type: "button", class: "button primary", onclick: async () => {
     go.disabled = true;
     note.classList.remove("bad");
     note.textContent = "Writing…";
     try {
-      await download(app, `labels?format=${encodeURIComponent(format.value)}&finished_only=${finished.checked ? 1 : 0}`, "labels");
-      note.textContent = "Done; the browser has the file.";
+      const notes = await download(app, `labels?format=${encodeURIComponent(format.value)}&finished_only=${finished.checked ? 1 : 0}&holes=${holes.value}`, "labels");
+      note.replaceChildren(
+        h("p", null, notes.length ? "Done; the browser has the file. It does not hold everything:" : "Done; the browser has the file."),
+        ...notes.map((each) => h("p", null, each)),
+      );
     } catch (error) {
       note.classList.add("bad");
-      note.textContent = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error ? error.message : String(error);
+      note.textContent = reason.replaceAll("--holes ", "holes: "); // an option in the terminal, a field here
     }
     go.disabled = false;
   } }, "Export");
@@ -165,8 +218,9 @@ export function openExport(app) {
     title: "Export labels",
     body: [
       h("label", { class: "line" }, "Format", format),
+      h("label", { class: "line" }, "Holes it cannot hold", holes),
       h("label", { class: "switch" }, finished, "Finished pictures only"),
-      h("p", { class: "note" }, "A format that cannot hold everything says so instead of leaving something out."),
+      h("p", { class: "note" }, "What the file has no place for is told here. Objects that it cannot hold are refused, not left out."),
       note,
     ],
     footer: [h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"), go],
@@ -178,6 +232,7 @@ export function openExport(app) {
  * @param {App} app
  * @param {string} path
  * @param {string} fallback  name where the server gives none
+ * @returns {Promise<string[]>} what the file does not hold
  */
 async function download(app, path, fallback) {
   const response = await app.api.fetch(path);
@@ -185,15 +240,16 @@ async function download(app, path, fallback) {
   const link = h("a", { href: URL.createObjectURL(await response.blob()), download: said ? decodeURIComponent(/** @type {string} */ (said[1])) : fallback });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return notesOf(response.headers);
 }
 
 /** @param {App} app */
 export async function saveProject(app) {
-  const { telling, toasts, desk } = app;
+  const { toasts, desk } = app;
   toasts.say("The project is being packed; the browser gets it when it is ready.");
   try {
     await download(app, "bundle", `${desk.project?.name || "project"}.zip`);
-    telling.say("Project saved as zip.");
+    toasts.say("Project saved as zip.");
   } catch (error) {
     toasts.failure(error, () => void saveProject(app));
   }

@@ -19,6 +19,7 @@ const MOUSE = [
   ["Shift+wheel", "Opacity; with brush or eraser: its size"],
   ["Arrow keys on the picture", "Crosshair, Shift: larger steps"],
   ["Alt+arrow keys", "Move the picture"],
+  ["→ ← in the list of objects", "To what can be done to one, and back"],
   ["Digits", "Class"],
   ["Tap, long press", "Object, background"],
   ["Two fingers", "Zoom and move"],
@@ -34,13 +35,17 @@ export function openHelp(app) {
   const keys = h("div", { class: "keys" });
   /** @type {AbortController|null} */
   let listening = null;
-  const draw = () => {
+  /** @param {{id: string, place: number}} [at]  the key that gets the focus back */
+  const draw = (at) => {
     listening?.abort();
     const groups = [...new Set(SHORTCUTS.map((each) => each.group))];
     keys.replaceChildren(
       h("section", null, h("h3", null, "Mouse, touch and pen"), ...MOUSE.map(([what, does]) => h("div", { class: "key" }, does, h("span", { class: "muted" }, what)))),
       ...groups.map((group) => h("section", null, h("h3", null, group), ...SHORTCUTS.filter((each) => each.group === group).map(line))),
     );
+    if (!at) return;
+    const left = /** @type {HTMLElement[]} */ ([...keys.querySelectorAll(`[data-shortcut="${at.id}"]`)]);
+    left[Math.min(at.place, left.length - 1)]?.focus();
   };
 
   /** @param {Shortcut} shortcut */
@@ -48,6 +53,7 @@ export function openHelp(app) {
     const now = keysOf(shortcut, app.settings.shortcuts);
     const chords = now.map((chord, place) => chordButton(shortcut, now, place, shown(chord, MAC)));
     const add = iconButton("plus", `Another key for: ${shortcut.title}`, (event) => listen(shortcut, now, now.length, /** @type {HTMLElement} */ (event.currentTarget)));
+    for (const each of [...chords, add]) each.dataset.shortcut = shortcut.id;
     return h("div", { class: "key" }, shortcut.title, h("span", { class: "chords" }, ...chords, add));
   }
 
@@ -72,6 +78,7 @@ export function openHelp(app) {
   function listen(shortcut, now, place, button) {
     listening?.abort();
     listening = new AbortController();
+    for (const each of keys.querySelectorAll(".listening")) each.classList.remove("listening");
     button.classList.add("listening");
     message.classList.remove("bad");
     message.textContent = `Press the key for “${shortcut.title}”. Esc: leave it. Backspace: take it away.`;
@@ -80,17 +87,17 @@ export function openHelp(app) {
       if (!chord) return;
       event.preventDefault();
       event.stopImmediatePropagation();
-      if (chord === "Escape") return draw();
-      const keys = chord === "Backspace" ? now.filter((_, i) => i !== place) : [...now.slice(0, place), chord, ...now.slice(place + 1)];
+      if (chord === "Escape") return draw({ id: shortcut.id, place });
+      const chords = chord === "Backspace" ? now.filter((_, i) => i !== place) : [...now.slice(0, place), chord, ...now.slice(place + 1)];
       const reason = chord === "Backspace" ? "" : now.includes(chord) ? `${shown(chord, MAC)} means this already.` : refusal(shortcut.id, chord, app.settings.shortcuts);
       message.classList.toggle("bad", Boolean(reason));
       message.textContent = reason || `Changed: ${shortcut.title}.`;
       if (!reason) {
-        app.settings.shortcuts = withKeys(shortcut.id, keys, app.settings.shortcuts);
+        app.settings.shortcuts = withKeys(shortcut.id, chords, app.settings.shortcuts);
         app.saveSettings();
         app.hub.changed("settings");
       }
-      draw();
+      draw({ id: shortcut.id, place });
     }, { capture: true, signal: listening.signal });
   }
 
@@ -98,7 +105,8 @@ export function openHelp(app) {
   const dialog = openDialog({
     title: "Shortcuts and help",
     broad: true,
-    body: [message, keys],
+    top: message,
+    body: [keys],
     footer: [
       h("button", { type: "button", class: "button left", onclick: () => {
         app.settings.shortcuts = {};

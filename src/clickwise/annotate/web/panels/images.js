@@ -3,15 +3,28 @@
  * thousand pictures cost what ten cost.
  *
  * @import {App} from "../app.js"
- * @import {ImageItem} from "../types.js"
+ * @import {ImageItem, Progress} from "../types.js"
  */
 import { attribute, byId, count, h, icon, plural } from "../dom.js";
+import { roam } from "./dialog.js";
 import { Thumbnails } from "./thumbnails.js";
 
 const BEYOND = 4;
 
 /** @type {["all"|"unfinished"|"broken", string][]} */
 const FILTERS = [["all", "All"], ["unfinished", "To do"], ["broken", "Broken"]];
+
+/**
+ * How much is done, in words and as a share of 1. Broken pictures cannot be finished: they count in neither.
+ * @param {Progress} progress
+ */
+export function sofar({ finished, total, broken }) {
+  const usable = total - broken;
+  const words = broken
+    ? `${count(finished)} of ${count(usable)} finished, ${count(broken)} broken`
+    : `${count(finished)} of ${plural(usable, "picture")} finished`;
+  return { words, part: usable ? finished / usable : 0 };
+}
 
 /** @param {App} app */
 export function imagesPanel(app) {
@@ -33,6 +46,11 @@ export function imagesPanel(app) {
     const button = h("button", { type: "button", role: "radio", onclick: () => choose(name) }, title);
     segments.append(button);
     return button;
+  });
+  segments.addEventListener("keydown", (event) => {
+    const now = roam(event, buttons);
+    const chosen = FILTERS[buttons.findIndex((each) => each === now)];
+    if (chosen) choose(chosen[0]);
   });
   const search = h("input", { class: "field", type: "search", placeholder: "Find a picture", "aria-label": "Find a picture by name" });
   search.addEventListener("input", () => {
@@ -64,9 +82,8 @@ export function imagesPanel(app) {
       button.tabIndex = filter === name ? 0 : -1;
     });
     const progress = desk.progress;
-    const usable = progress ? progress.total - progress.broken : 0;
-    done.textContent = progress ? `${count(progress.finished)} of ${plural(progress.total, "picture")} finished` : "";
-    const part = usable ? /** @type {NonNullable<typeof progress>} */ (progress).finished / usable : 0;
+    const { words: told, part } = progress ? sofar(progress) : { words: "", part: 0 };
+    done.textContent = done.title = told;
     share.textContent = progress ? `${Math.floor(100 * part)} %` : "";
     meter.style.setProperty("--share", String(part));
     attribute(bar, "aria-valuenow", Math.floor(100 * part));

@@ -43,8 +43,10 @@ export function objectsSection(app, commands) {
     remove.hidden = !desk.selection.length;
     hideAll.replaceChildren(icon(desk.masksShown ? "eye" : "eye-off"));
     attribute(hideAll, "aria-pressed", String(!desk.masksShown));
+    let place = -1; // of a row that had the keyboard and goes
     for (const [id, row] of rows) {
       if (desk.doc?.objects.has(id)) continue;
+      if (row.element.contains(document.activeElement)) place = [...list.children].indexOf(row.element);
       row.element.remove();
       rows.delete(id);
     }
@@ -64,6 +66,8 @@ export function objectsSection(app, commands) {
     });
     if (active !== undefined && list.dataset.active !== String(active)) rows.get(active)?.element.scrollIntoView({ block: "nearest" });
     list.dataset.active = String(active ?? "");
+    const heir = place >= 0 && /** @type {HTMLElement|undefined} */ (list.children[Math.min(place, items.length - 1)]);
+    if (heir) heir.focus();
   });
 
   const section = h(
@@ -208,12 +212,28 @@ function onKey(app, list, event) {
   const row = /** @type {HTMLElement|null} */ (document.activeElement?.closest(".row") ?? null);
   const moved = ["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key) ? roam(event, rows) : null;
   if (moved) choose(app, Number(moved.dataset.id), { ctrlKey: false, metaKey: false, shiftKey: event.shiftKey });
+  else if (row && (event.key === "ArrowRight" || event.key === "ArrowLeft")) within(row, event);
   else if (row && event.target === row && (event.key === " " || event.key === "Enter")) {
     event.preventDefault();
     event.stopPropagation();
     choose(app, Number(row.dataset.id), { ctrlKey: event.key === " ", metaKey: false, shiftKey: false });
     if (event.key === "Enter") app.stage.element.focus();
   }
+}
+
+/**
+ * Right goes from a row to its colour and its buttons, Left back.
+ * @param {HTMLElement} row
+ * @param {KeyboardEvent} event
+ */
+function within(row, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const inside = /** @type {HTMLElement[]} */ ([...row.querySelectorAll("input, button")]).filter((each) => !each.matches(":disabled") && each.offsetParent !== null);
+  const stops = [row, ...inside];
+  const now = stops.findIndex((each) => each === document.activeElement);
+  event.preventDefault();
+  event.stopPropagation();
+  stops[Math.max(0, Math.min(stops.length - 1, now + (event.key === "ArrowRight" ? 1 : -1)))]?.focus();
 }
 
 /**
