@@ -100,7 +100,6 @@
  * @property {string} model
  * @property {Format[]} formats
  * @property {Record<string, number>} limits
- * @property {boolean} read_only
  *
  * @typedef {object} Timing
  * @property {number} wait

@@ -7,7 +7,7 @@ import { byId, h, plural } from "../dom.js";
 import { pixelAt } from "../core/view.js";
 
 /** @type {Record<string, string>} */
-const BUSY = { queue: "Waiting for the network…", model: "Loading the model…", picture: "Reading the picture…" };
+const BUSY = { queue: "Waiting for the network…", model: "Loading the model…", picture: "Reading the picture…", network: "The network needs long for this one…" };
 
 /** @param {App} app */
 export function status(app) {
@@ -57,7 +57,7 @@ function ms(value) {
  * @param {App} app
  * @returns {[string, string]} kind of the dot, words
  */
-function state({ desk, live, queue }) {
+function state({ live, queue }) {
   const waiting = queue.size ? `, ${plural(queue.size, "step")} not saved yet` : "";
   if (live.state === "lost") {
     const seconds = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));
@@ -67,6 +67,5 @@ function state({ desk, live, queue }) {
   if (live.state === "refused") return ["bad", `Token refused${waiting}`];
   if (live.state === "taken") return ["bad", `This tab is used elsewhere; reload it to go on here${waiting}`];
   if (live.state === "outdated") return ["bad", `The server speaks another version; reload the page${waiting}`];
-  if (desk.project?.read_only) return ["warn", "Open for looking only"];
   return queue.size ? ["warn", `${plural(queue.size, "step")} not saved yet`] : ["good", "Saved"];
 }
