@@ -247,7 +247,7 @@ def test_refusals_of_uploads(served: tuple[ProjectStore, RemoteProject], tmp_pat
     (tmp_path / "masks.zip").write_bytes(zipped({"day1/a.json": b'{"shapes": [], "imagePath": "a.png"}'}))
     for name, form, kind, words in (
         ("masks.zip", "coco", InputError, "holds LabelMe JSON, one per picture, not coco; choose labelme, or auto"),
-        ("big.json", "auto", InputError, "at most"),
+        ("big.json", "auto", InputError, "larger than 16 MB"),
         ("empty.json", "auto", InputError, "empty"),
         ("a.png", "doc", InputError, "no label format is called 'doc'"),
         ("wrong.zip", "auto", ClickwiseError, "10"),
