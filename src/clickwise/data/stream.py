@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import FrameType
@@ -200,9 +200,10 @@ class ItemDataset(TorchDataset["TrainingItem | ClickwiseError"]):
 
 def item_stream(
     maker: ItemMaker, *, seed: int, size: Size, first: int, step: int = 1, workers: int = 0
-) -> Iterator[TrainingItem]:
+) -> Generator[TrainingItem, None, None]:
     """Items first, first + step, first + 2 step, ... in order. ``step`` > 1 shares a stream among processes.
 
+    ``close`` ends the workers.
     What a reader refuses is raised here as the reader said it.
     """
     loader: DataLoader[TrainingItem | ClickwiseError] = DataLoader(
@@ -218,11 +219,16 @@ def item_stream(
     return _items_of(iter(loader))
 
 
-def _items_of(made: Iterator[TrainingItem | ClickwiseError]) -> Iterator[TrainingItem]:
-    for item in made:
-        if isinstance(item, ClickwiseError):
-            raise item
-        yield item
+def _items_of(made: Iterator[TrainingItem | ClickwiseError]) -> Generator[TrainingItem, None, None]:
+    try:
+        for item in made:
+            if isinstance(item, ClickwiseError):
+                raise item
+            yield item
+    finally:
+        shut = getattr(made, "_shutdown_workers", None)
+        if shut is not None:  # else they are ended when Python leaves, by a signal, which they outlive for a while
+            shut()
 
 
 class _Counting:

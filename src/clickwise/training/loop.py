@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,10 @@ class Trainer:
         """Train some steps of the first phase and tell what each took; nothing is logged or written."""
         method, stream = self._open_phase(self.recipe.phases[0])
         times = []
-        for _ in range(steps):
-            times.append(self._step(method, stream, self.recipe.phases[0], is_logged=False))
-            on_step()
+        with closing(stream):
+            for _ in range(steps):
+                times.append(self._step(method, stream, self.recipe.phases[0], is_logged=False))
+                on_step()
         return times
 
     def _run_phases(self) -> bool:
@@ -139,13 +141,22 @@ class Trainer:
                     return False
         return True
 
-    def _open_phase(self, phase: Phase) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
+    def _open_phase(self, phase: Phase) -> tuple[TrainingMethod, Generator[TrainingItem, None, None]]:
         return open_phase(
             self.recipe, phase, self.items, self.ranks, self.position, self.options.workers, self.method_state
         )
 
     def _run_phase(self, phase: Phase) -> bool:
         method, stream = self._open_phase(phase)
+        with closing(stream):
+            if not self._run_steps(phase, method, stream):
+                return False
+        self.method_state = None
+        self._save(method, phase_done=True)
+        return True
+
+    def _run_steps(self, phase: Phase, method: TrainingMethod, stream: Iterator[TrainingItem]) -> bool:
+        """Steps to the end of the phase, or False when the run stops before."""
         saved = time.monotonic()
         while self.position.phase_samples < phase.samples:
             self._step(method, stream, phase)
@@ -161,8 +172,6 @@ class Trainer:
             every = self.recipe.validation.every_samples
             if every and self.position.samples // every > (self.position.samples - phase.batch) // every:
                 self._validate()
-        self.method_state = None
-        self._save(method, phase_done=True)
         return True
 
     def _wish(self, saved: float) -> str:

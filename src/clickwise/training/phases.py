@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,11 @@ def open_phase(
     position: Position,
     workers: int,
     state: dict[str, Any] | None,
-) -> tuple[TrainingMethod, Iterator[TrainingItem]]:
-    """The method and the stream of items of a phase, for one process. state: of the method, to go on from."""
+) -> tuple[TrainingMethod, Generator[TrainingItem, None, None]]:
+    """The method and the stream of items of a phase, for one process. state: of the method, to go on from.
+
+    Close the stream when it is no longer needed.
+    """
     check_shares(recipe, phase, ranks)
     method = make_method(
         recipe.method,
