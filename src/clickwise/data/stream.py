@@ -226,9 +226,7 @@ def _items_of(made: Iterator[TrainingItem | ClickwiseError]) -> Generator[Traini
                 raise item
             yield item
     finally:
-        shut = getattr(made, "_shutdown_workers", None)
-        if shut is not None:  # else they are ended when Python leaves, by a signal, which they outlive for a while
-            shut()
+        del made  # ends the workers; when Python leaves they would get a signal, which they outlive for a while
 
 
 class _Counting:
