@@ -90,7 +90,7 @@ def draw_training_clicks(
 
     shares = list(_threads().map(places_of, range(step)))
     rngs = [rng] * len(probs) if isinstance(rng, np.random.Generator) else rng
-    return [_drawn(shares[i % step][i // step], each) for i, each in enumerate(rngs)]
+    return [_drawn(shares[i % step][i // step], each) for i, each in zip(range(len(probs)), rngs, strict=True)]
 
 
 def usable_cores() -> int:

@@ -20,7 +20,7 @@ from clickwise.data.composite import Composites, View
 from clickwise.data.sample import Sample
 from clickwise.data.start import Start, VariedStart
 from clickwise.data.targets import Target, WholeOrPart
-from clickwise.errors import ClickwiseError, RecipeError
+from clickwise.errors import ClickwiseError, DatasetError
 from clickwise.types import Size
 
 _TRIES = 8
@@ -103,7 +103,10 @@ class ItemMaker(Protocol):
 
 @dataclass(frozen=True)
 class WeightedSources:
-    """Draws a source by weight, then one of its samples uniformly. Sources that are not named have weight 0."""
+    """Draws a source by weight, then one of its samples uniformly. Sources that are not named have weight 0.
+
+    Raises DatasetError for a source that the data has not, and where nothing is left to draw.
+    """
 
     dataset: SourcedDataset
     weights: Mapping[str, float]
@@ -116,12 +119,12 @@ class WeightedSources:
         for name in self.weights:
             if name not in indices:
                 near = get_close_matches(name, indices, n=1) or sorted(indices)
-                raise RecipeError(f"data.sources names {name!r}, which the data has not; nearest: {', '.join(near)}")
+                raise DatasetError(f"there is no source {name!r} in the data; nearest: {', '.join(near)}")
         names = [name for name in indices if self.weights.get(name, 0) > 0]
         total = sum(self.weights[name] for name in names)
         if not total:
             has = ", ".join(sorted(indices))
-            raise RecipeError(f"data.sources gives no source a weight above 0; the data has {has}")
+            raise DatasetError(f"no source has a weight above 0; the data has {has}")
         object.__setattr__(self, "_names", names)
         object.__setattr__(self, "_shares", [self.weights[name] / total for name in names])
         object.__setattr__(self, "_indices", indices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -74,15 +74,20 @@ class SchedulePart(Part):
     decay_from: float = Field(1.0, ge=0, le=1)
 
 
-Side = Annotated[int, Field(gt=0)]
-
-
 class Phase(Part):
     """A stretch of training: crop size (height, width; one number = square), batch size, samples over all processes."""
 
-    size: Side | tuple[Side, Side]
+    size: int | tuple[int, int]
     batch: int = Field(gt=0)
     samples: int = Field(gt=0)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _is_a_size(cls, value: Any) -> Any:
+        sides = value if isinstance(value, (list, tuple)) and len(value) == 2 else [value]
+        if not all(isinstance(side, int) and side >= 1 for side in sides):
+            raise ValueError("expected one side or [height, width] in pixels, whole numbers above 0")
+        return value
 
     @property
     def height_width(self) -> tuple[int, int]:
@@ -152,7 +157,8 @@ def checked_recipe(data: Any) -> Recipe:
         if first["type"] == "extra_forbidden":
             near = get_close_matches(path[-1], valid, n=1) or valid
             raise RecipeError(f"recipe key {'.'.join(path)}: unknown; nearest valid: {', '.join(near)}") from None
-        raise RecipeError(f"recipe key {'.'.join(path)} (got {first['input']!r}): {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"recipe key {'.'.join(path)} (got {first['input']!r}): {message}") from None
 
 
 def with_overrides(recipe: Recipe, assignments: list[str]) -> Recipe:
