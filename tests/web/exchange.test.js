@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linesOf, notesOf, sorted } from "../../src/clickwise/annotate/web/panels/exchange.js";
+import { linesOf, notesOf, filesAndFolders } from "../../src/clickwise/annotate/web/panels/exchange.js";
 
 test("a folder among what was dropped is known as one", () => {
   const item = (name, isDirectory) => ({ webkitGetAsEntry: () => ({ name, isDirectory }) });
   const transfer = { files: [{ name: "photos" }, { name: "a.jpg" }], items: [item("photos", true), item("a.jpg", false)] };
-  assert.deepEqual(sorted(transfer), { files: [{ name: "a.jpg" }], folders: ["photos"] });
-  assert.deepEqual(sorted({ files: [{ name: "a.jpg" }], items: [{ webkitGetAsEntry: () => null }] }).folders, []);
-  assert.deepEqual(sorted(null), { files: [], folders: [] });
+  assert.deepEqual(filesAndFolders(transfer), { files: [{ name: "a.jpg" }], folders: ["photos"] });
+  assert.deepEqual(filesAndFolders({ files: [{ name: "a.jpg" }], items: [{ webkitGetAsEntry: () => null }] }).folders, []);
+  assert.deepEqual(filesAndFolders(null), { files: [], folders: [] });
 });
 
 test("an import is told as the server tells it", () => {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sofar } from "../../src/clickwise/annotate/web/panels/images.js";
+import { progressSoFar } from "../../src/clickwise/annotate/web/panels/images.js";
 import { leaving } from "../../src/clickwise/annotate/web/panels/toasts.js";
 
 test("what is told about the list leaves broken pictures out, in words and as a share", () => {
-  assert.deepEqual(sofar({ finished: 1, total: 8, broken: 2 }), { words: "1 of 6 finished, 2 broken", part: 1 / 6 });
-  assert.deepEqual(sofar({ finished: 1, total: 4, broken: 0 }), { words: "1 of 4 pictures finished", part: 0.25 });
-  assert.deepEqual(sofar({ finished: 0, total: 1, broken: 1 }), { words: "0 of 0 finished, 1 broken", part: 0 });
+  assert.deepEqual(progressSoFar({ finished: 1, total: 8, broken: 2 }), { words: "1 of 6 finished, 2 broken", part: 1 / 6 });
+  assert.deepEqual(progressSoFar({ finished: 1, total: 4, broken: 0 }), { words: "1 of 4 pictures finished", part: 0.25 });
+  assert.deepEqual(progressSoFar({ finished: 0, total: 1, broken: 1 }), { words: "0 of 0 finished, 1 broken", part: 0 });
 });
 
 test("messages that make room: never a failure that can be tried again, nor the newest", () => {

@@ -74,4 +74,11 @@ test("tiles that the server refuses are not asked for again, others are", async 
   await want(2);
   await want(2);
   assert.equal(asked.length, 4);
+  status = 401;
+  await want(3);
+  await want(3);
+  assert.equal(asked.length, 6, "a token that was wrong may be right next time");
+  tiles.want({ image_id: "b", v: "1" }, []);
+  await want(0);
+  assert.equal(asked.length, 7, "opened again: the file may have been put right");
 });

@@ -13,6 +13,8 @@ const AT_ONCE = 6;
 const BUDGET = 48e6;
 const AGAIN_AFTER = 3000;
 const NEWS_COME = 1000;
+/** Answers that would be the same if it were asked for again: the file is damaged or gone. */
+const FOR_GOOD = new Set([400, 404, 415]);
 
 export class Tiles {
   /** @param {App} app */
@@ -23,8 +25,10 @@ export class Tiles {
     this.pixels = 0;
     /** @type {Map<string, AbortController>} */
     this.loading = new Map();
-    /** When they failed; never again what the server refused: it would say the same. @type {Map<string, number>} */
+    /** When they failed; not again, while the picture stays open, what was refused for good. @type {Map<string, number>} */
     this.failed = new Map();
+    /** The picture that they are of. */
+    this.shown = "";
     /** @type {{key: string, path: string}[]} */
     this.wanted = [];
   }
@@ -54,6 +58,8 @@ export class Tiles {
    * @param {Tile[]} tiles
    */
   want(doc, tiles) {
+    if (doc.image_id !== this.shown) this.failed.clear(); // its file may have been put right
+    this.shown = doc.image_id;
     const now = Date.now();
     const asked = tiles
       .map((tile) => ({
@@ -105,9 +111,9 @@ export class Tiles {
   missing(key, error) {
     const { desk, toasts } = this.app;
     const reason = error instanceof Error ? error.message : String(error);
-    const refused = error instanceof Failure && error.status >= 400 && error.status < 500;
+    const refused = error instanceof Failure && FOR_GOOD.has(error.status);
     const picture = key.slice(0, key.indexOf("/"));
-    const told = [...this.failed].some(([each, when]) => each.startsWith(`${picture}/`) && (when === Infinity) === refused);
+    const told = [...this.failed.values()].some((when) => (when === Infinity) === refused);
     this.failed.set(key, refused ? Infinity : Date.now());
     if (refused) {
       // Where the whole picture is broken, news of it come now and say the same in its place.

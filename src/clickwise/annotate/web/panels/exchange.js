@@ -43,7 +43,7 @@ export function dropping(app) {
     event.preventDefault();
     depth = 0;
     target.hidden = true;
-    const { files, folders } = sorted(event.dataTransfer);
+    const { files, folders } = filesAndFolders(event.dataTransfer);
     for (const name of folders) app.toasts.fail(`${name} is a folder, which cannot be dropped here. Open it and drop the pictures in it, or start with it: clickwise annotate ${name}`);
     void take(app, files);
   });
@@ -54,7 +54,7 @@ export function dropping(app) {
  * @param {Pick<DataTransfer, "files"|"items">|null} transfer
  * @returns {{files: File[], folders: string[]}}
  */
-export function sorted(transfer) {
+export function filesAndFolders(transfer) {
   const folders = [...(transfer?.items ?? [])].flatMap((item) => {
     const entry = item.webkitGetAsEntry?.();
     return entry?.isDirectory ? [entry.name] : [];

@@ -18,7 +18,7 @@ const FILTERS = [["all", "All"], ["unfinished", "To do"], ["broken", "Broken"]];
  * How much is done, in words and as a share of 1. Broken pictures cannot be finished: they count in neither.
  * @param {Progress} progress
  */
-export function sofar({ finished, total, broken }) {
+export function progressSoFar({ finished, total, broken }) {
   const usable = total - broken;
   const words = broken
     ? `${count(finished)} of ${count(usable)} finished, ${count(broken)} broken`
@@ -82,7 +82,7 @@ export function imagesPanel(app) {
       button.tabIndex = filter === name ? 0 : -1;
     });
     const progress = desk.progress;
-    const { words: told, part } = progress ? sofar(progress) : { words: "", part: 0 };
+    const { words: told, part } = progress ? progressSoFar(progress) : { words: "", part: 0 };
     done.textContent = done.title = told;
     share.textContent = progress ? `${Math.floor(100 * part)} %` : "";
     meter.style.setProperty("--share", String(part));
