@@ -14,7 +14,7 @@ import { Tiles } from "./tiles.js";
 /** Width of the tools at the left and height of hint and zoom at the foot, in CSS pixels. */
 const RAIL = 52;
 const FOOT = 46;
-/** Below this width of the stage, in the page's own letters (rem), the tools lie at its foot; the attribute data-narrow tells panels.css. */
+/** Below this width of the stage, in the page's own letters (rem), the tools lie at its foot; the attribute data-narrow tells overlay.css. */
 const NARROW = 34;
 
 export class Stage {
