@@ -137,6 +137,13 @@ def test_a_mask_as_a_picture_and_files_by_their_last_name(photos: Path, tmp_path
         for name, reason in (("a.png", r"a\.png or day1/a\.png"), ("c.png", "belongs to no picture")):
             with pytest.raises(ProjectError, match=reason):
                 transfer.take_labels(one, tmp_path / "b.png", name, most_bytes=MOST)
+        done = transfer.take_labels(one, tmp_path / "b.png", "c.png", most_bytes=MOST, image_id=entry.image_id)
+        assert (done.images, done.objects) == (1, 0), "as it was said whose it is; it is there already"
+        alike = next(one for one in one.images() if one.name == "a.png")
+        with pytest.raises(ProjectError, match=r"a\.png or day1/a\.png"):
+            transfer.take_labels(one, tmp_path / "b.png", "c.png", most_bytes=MOST, image_id=alike.image_id)
+        with pytest.raises(ProjectError, match="not in this project"):
+            transfer.take_labels(one, tmp_path / "b.png", "c.png", most_bytes=MOST, image_id="nothing")
 
 
 def zipped(files: dict[str, bytes], **attributes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,23 @@ class Desk:
     def until(self, condition: str, argument: Any = None) -> Desk:
         """Wait until an expression of the page's `state`, named s, is true; the argument is named a."""
         self.page.wait_for_function(f"a => {{ const s = window.clickwise.state(); return {condition}; }}", arg=argument)
+        return self
+
+    def drop(self, files: dict[str, bytes]) -> Desk:
+        """Drop files (name -> content) onto the picture."""
+        dropped = self.page.evaluate_handle(
+            """files => {
+                const transfer = new DataTransfer();
+                for (const [name, data] of files) {
+                    const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+                    transfer.items.add(new File([bytes], name));
+                }
+                return transfer;
+            }""",
+            [[name, base64.b64encode(data).decode()] for name, data in files.items()],
+        )
+        for event in ("dragenter", "dragover", "drop"):
+            self.page.locator("#stage").dispatch_event(event, {"dataTransfer": dropped})
         return self
 
     # ------------------------------------------------------------------------------------------ looking

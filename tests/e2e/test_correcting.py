@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image
 
 from clickwise.assets import sample
 from e2e.browsing import Desk
@@ -38,6 +40,33 @@ def test_correct_a_prelabel_by_clicks(server: Server, image: str, desks: Callabl
     desk.agrees()
     desk.press("Control+y", "Control+Shift+z").idle()
     assert np.array_equal(server.masks(image)[object_id], after)
+
+
+def test_drop_a_mask_and_correct_it(server: Server, image: str, desks: Callable[..., Desk]) -> None:
+    """A mask under any name is dropped onto the page, becomes an object of the open picture, and takes clicks."""
+    buffer = io.BytesIO()
+    Image.fromarray(prelabel().astype(np.uint8) * 255).save(buffer, "PNG")
+    desk = desks(server, image)
+    name = desk.state["image"]["name"].rpartition(".")[0]
+    pictures = len(server.images())
+    desk.drop({f"{name}_mask.png": buffer.getvalue()})
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    desk.until("s.objects.length === a", 1)
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+    assert len(server.images()) == pictures, "it did not become a picture"
+    (item,) = desk.objects
+    assert np.array_equal(server.masks(image)[item["id"]], prelabel())
+
+    desk.drop({"from elsewhere.txt": b"0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n"})
+    assert "which is open" in (dialog.locator("select").nth(1).locator("option:checked").text_content() or "")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    desk.until("s.objects.length === a", 2)
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+
+    desk.click(CUP, keys=["Control"]).click((130.0, 230.0)).idle()
+    assert server.masks(image)[item["id"]][230, 130]
+    desk.agrees()
 
 
 def test_start_with_a_box(server: Server, image: str, desks: Callable[..., Desk]) -> None:

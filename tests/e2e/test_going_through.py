@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -130,23 +129,7 @@ def test_drop_files_onto_the_page(server: Server, tmp_path: Path, desks: Callabl
     desk = desks(server)
     desk.forgive("400 (Bad Request)")
     number = desk.state["images"]
-    files = [
-        {"name": "dropped é.png", "data": base64.b64encode(disc(tmp_path, "a.png").read_bytes()).decode()},
-        {"name": "broken.png", "data": base64.b64encode(b"no picture").decode()},
-    ]
-    dropped = desk.page.evaluate_handle(
-        """files => {
-            const transfer = new DataTransfer();
-            for (const { name, data } of files) {
-                const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
-                transfer.items.add(new File([bytes], name, { type: "image/png" }));
-            }
-            return transfer;
-        }""",
-        files,
-    )
-    for event in ("dragenter", "dragover", "drop"):
-        desk.page.locator("#stage").dispatch_event(event, {"dataTransfer": dropped})
+    desk.drop({"dropped é.png": disc(tmp_path, "a.png").read_bytes(), "broken.png": b"no picture"})
     desk.saw("broken.png")
     desk.saw("1 picture added")
     desk.until("s.images === a", number + 1).idle()

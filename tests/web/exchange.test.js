@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linesOf, notesOf, filesAndFolders } from "../../src/clickwise/annotate/web/panels/exchange.js";
+import { filesAndFolders, isMaskOf, linesOf, notesOf } from "../../src/clickwise/annotate/web/panels/exchange.js";
 
 test("a folder among what was dropped is known as one", () => {
   const item = (name, isDirectory) => ({ webkitGetAsEntry: () => ({ name, isDirectory }) });
@@ -8,6 +8,17 @@ test("a folder among what was dropped is known as one", () => {
   assert.deepEqual(filesAndFolders(transfer), { files: [{ name: "a.jpg" }], folders: ["photos"] });
   assert.deepEqual(filesAndFolders({ files: [{ name: "a.jpg" }], items: [{ webkitGetAsEntry: () => null }] }).folders, []);
   assert.deepEqual(filesAndFolders(null), { files: [], folders: [] });
+});
+
+test("a mask that is dropped is known by its picture's name", () => {
+  const pictures = ["cup.jpg", "day/plate.png"];
+  assert.ok(isMaskOf("cup_mask.png", pictures));
+  assert.ok(isMaskOf("cup.png", pictures));
+  assert.ok(isMaskOf("plate_mask.PNG", pictures));
+  assert.ok(!isMaskOf("saucer.png", pictures));
+  assert.ok(!isMaskOf("cup.jpg", pictures));
+  assert.ok(!isMaskOf("day/plate.png", pictures));
+  assert.ok(!isMaskOf("plate.png", pictures), "another picture of that name");
 });
 
 test("an import is told as the server tells it", () => {

@@ -97,12 +97,14 @@ def take_labels(
     form: str = AUTO,
     author: str = "",
     folder: Path | None = None,
+    image_id: str | None = None,
 ) -> Received:
     """Add the labels of a file that was sent to the pictures of the project; one step of undo for each picture.
 
     file: where it lies now; name: what its sender calls it; folder: where pictures of a project go. It may be a single
     file of labels, a mask as a picture, a zip of a folder of labels, or a zipped project, whose new pictures come too.
     most_bytes: of the upload that is allowed.
+    image_id: the picture that a single mask, or text file of YOLO, is of, whatever its name.
     Raises a ClickwiseError saying what is wrong; then nothing is stored.
     """
     if form == PROJECT.name or (form == AUTO and is_bundle(file)):
@@ -118,7 +120,8 @@ def take_labels(
         unpacked = Path(scratch, "labels")
         with _spoken_of_as(name, unpacked):
             entries = store.images()
-            place, form = _unpacked(file, name, form, unpacked, most_bytes, entries)
+            own = None if image_id is None else store.image(image_id).name
+            place, form = _unpacked(file, name, form, unpacked, most_bytes, entries, own)
             _show_pictures(entries, Path(scratch, "pictures"))
             labels = read_labels(place, form, ReadOptions((Path(scratch, "pictures"),), told.append, within=True))
             if not labels.images:
@@ -134,9 +137,9 @@ def take_labels(
 
 
 def _unpacked(
-    file: Path, name: str, form: str, folder: Path, most_bytes: int, entries: Sequence[ImageEntry]
+    file: Path, name: str, form: str, folder: Path, most_bytes: int, entries: Sequence[ImageEntry], own: str | None
 ) -> tuple[Path, str]:
-    """The file or folder with labels, below ``folder``, and its format."""
+    """The file or folder with labels, below ``folder``, and its format. own: name of the picture that a mask is of."""
     if is_zip(file):
         with SafeZip.opened(file, name=name, most_bytes=_UNPACKED_TIMES * most_bytes) as archive:
             wanted = [one for one in archive.names if not one.startswith(_JUNK[0]) and not one.endswith(_JUNK[1])]
@@ -151,7 +154,11 @@ def _unpacked(
     within = {".txt": "labels"} | dict.fromkeys(SUFFIXES, "masks")
     inside = within.get(PurePosixPath(name).suffix.lower())
     base = PurePosixPath(name.replace("\\", "/")).name or "labels.json"
-    place = folder / inside / _name_of_picture(base, entries) if inside else folder / base
+    if inside:
+        picture = _name_of_picture(base if own is None else own, entries)
+        place = folder / inside / PurePosixPath(picture).with_suffix(PurePosixPath(base).suffix).as_posix()
+    else:
+        place = folder / base
     place.parent.mkdir(parents=True)
     shutil.copyfile(file, place)
     if inside:
@@ -170,7 +177,7 @@ def _need_form(place: Path, form: str, name: str) -> None:
 
 
 def _name_of_picture(name: str, entries: Sequence[ImageEntry]) -> str:
-    """The name of the one picture that a file belongs to, with the file's own ending.
+    """The name of the one picture that a file belongs to.
 
     ``cup.png`` and ``cup_mask.png``, as ``clickwise segment`` writes it, belong to cup.jpg in whatever folder. Raises
     ProjectError when there is no such picture, or several.
@@ -179,7 +186,7 @@ def _name_of_picture(name: str, entries: Sequence[ImageEntry]) -> str:
     for stem in (base.stem, base.stem.removesuffix("_mask")):
         found = [entry.name for entry in entries if PurePosixPath(entry.name).stem == stem]
         if len(found) == 1:
-            return PurePosixPath(found[0]).with_suffix(base.suffix).as_posix()
+            return found[0]
         if found:
             raise ProjectError(f"{name} may belong to {found[0]} or {found[1]}; send it in a zip, in the same folder")
     raise ProjectError(f"{name} belongs to no picture of this project; give it the name of its picture")

@@ -51,21 +51,19 @@ class Transfers:
         cleaning = BackgroundTask(services.blocking, shutil.rmtree, folder, ignore_errors=True)
         return FileResponse(sent.path, filename=sent.name, headers=headers, background=cleaning)
 
-    async def receive(self, request: Request, form: str, name: str) -> dict[str, Any]:
+    async def receive(self, request: Request, form: str, name: str, image_id: str | None = None) -> dict[str, Any]:
         """An upload stored; everybody is told. See `transfer.take_labels`."""
         services, home = self._services, self._services.settings.folder
         if home is None:
             raise refused("read_only", "this server takes no uploads: its project is no folder; import labels there")
         folder = Path(await services.blocking(mkdtemp, prefix="clickwise-"))
-        limits = {"most_bytes": services.settings.most_upload, "folder": home / "pictures"}
-        author = request.headers.get("x-clickwise-user", "")[:100]
+        options: dict[str, Any] = {"form": form, "image_id": image_id, "folder": home / "pictures"}
+        options |= {"most_bytes": services.settings.most_upload}
+        options |= {"author": request.headers.get("x-clickwise-user", "")[:100]}
         try:
             saved = await save_body(request, folder, services.settings.most_upload)
             async with self._turn:
-                work = services.blocking(
-                    transfer.take_labels, services.store, saved, name, form=form, author=author, **limits
-                )
-                done = await work
+                done = await services.blocking(transfer.take_labels, services.store, saved, name, **options)
         except (ConflictError, ProjectError, OutputError) as error:
             raise refused("conflict", str(error)) from error
         finally:
@@ -95,14 +93,17 @@ def router(services: Services) -> APIRouter:
 
     @routes.post("")
     async def upload(
-        request: Request, format: str = Query("auto", max_length=40), name: str = Query("labels", max_length=500)
+        request: Request,
+        format: str = Query("auto", max_length=40),
+        name: str = Query("labels", max_length=500),
+        image: str | None = Query(None, max_length=100),
     ) -> dict[str, Any]:
         """Add the objects of a label file, or of a zip of a folder of them, to the pictures of the same names.
 
-        The body is the file. Each picture gets them as one step of undo; an object that is there is not added twice.
+        The body is the file. image: the picture that a single mask is of, whatever its name. Each picture gets them as one step of undo; an object that is there is not added twice.
         conflict when labels do not fit the pictures, or when no picture is known.
         """
-        return await transfers.receive(request, format, name)
+        return await transfers.receive(request, format, name, image)
 
     return routes
 

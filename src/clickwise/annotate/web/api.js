@@ -141,10 +141,12 @@ export class Api {
   /**
    * @param {File} file
    * @param {string} format
+   * @param {string} imageId  of the picture that a single mask is of; "" by its name
    * @returns {Promise<{images: number, objects: number, notes: string[], message: string}>}
    */
-  importLabels(file, format) {
-    return this.send(`labels?format=${encodeURIComponent(format)}&name=${encodeURIComponent(file.name)}`, file);
+  importLabels(file, format, imageId) {
+    const image = imageId && `&image=${encodeURIComponent(imageId)}`;
+    return this.send(`labels?format=${encodeURIComponent(format)}&name=${encodeURIComponent(file.name)}${image}`, file);
   }
 
   /**

@@ -7,6 +7,8 @@ import { Failure } from "../api.js";
 import { byId, h, plural } from "../dom.js";
 import { confirmed, openDialog } from "./dialog.js";
 
+/** One mask, or labels of one picture: whose they are, their name may not say. */
+const OF_ONE = /\.(png|txt)$/i;
 const LABELS = /\.(json|xml|txt|yaml|yml|zip)$/i;
 /** What happens to holes where the labels have no place for them. */
 const HOLES = /** @type {[string, string][]} */ ([
@@ -67,10 +69,33 @@ export function filesAndFolders(transfer) {
  * @param {File[]} files
  */
 async function take(app, files) {
-  const labels = files.filter((file) => LABELS.test(file.name));
-  const pictures = files.filter((file) => !LABELS.test(file.name));
+  const names = app.desk.images.map((image) => image.name);
+  const labels = files.filter((file) => LABELS.test(file.name) || isMaskOf(file.name, names));
+  const pictures = files.filter((file) => !labels.includes(file));
   if (pictures.length) await upload(app, pictures);
   for (const file of labels) await openImport(app, file);
+}
+
+/**
+ * Whether a file is called like the mask of a picture: cup_mask.png, or cup.png beside cup.jpg.
+ * @param {string} name
+ * @param {readonly string[]} pictures
+ */
+export function isMaskOf(name, pictures) {
+  const picture = /\.png$/i.test(name) && !pictures.includes(name) ? pictureOf(name, pictures) : null;
+  return picture !== null && (/_mask\.png$/i.test(name) || !/\.png$/i.test(picture));
+}
+
+/**
+ * The picture that a file of labels is named after.
+ * @param {string} name
+ * @param {readonly string[]} pictures
+ * @returns {string|null}
+ */
+function pictureOf(name, pictures) {
+  const stem = (/** @type {string} */ path) => path.replace(/^.*\//, "").replace(/\.[^.]*$/, "");
+  const own = [stem(name), stem(name).replace(/_mask$/, "")];
+  return pictures.find((each) => own.includes(stem(each))) ?? null;
 }
 
 /**
@@ -136,13 +161,18 @@ function openImport(app, file) {
   const formats = [{ name: "auto", title: "What the file holds" }, ...(app.desk.project?.formats ?? [])];
   return new Promise((resolve) => {
     const format = h("select", { class: "field" }, ...formats.map((each) => h("option", { value: each.name }, each.title)));
+    const { doc, images } = app.desk;
+    const open = OF_ONE.test(file.name) && doc ? doc : null;
+    const named = pictureOf(file.name, images.map((image) => image.name));
+    const whose = h("select", { class: "field" }, h("option", { value: "" }, named ?? "The one of the same name"), open && open.name !== named ? h("option", { value: open.image_id }, `${open.name}, which is open`) : null);
+    if (open && named === null) whose.value = open.image_id;
     const notes = h("div", { class: "note", role: "alert" });
     const go = h("button", { type: "button", class: "button primary", onclick: async () => {
       go.disabled = true;
       notes.classList.remove("bad");
       notes.textContent = "Importing…";
       try {
-        const result = await app.api.importLabels(file, format.value);
+        const result = await app.api.importLabels(file, format.value, open ? whose.value : "");
         notes.replaceChildren(...linesOf(result).map((line) => h("p", null, line)));
         go.hidden = true;
         await app.pictures.refetch();
@@ -157,6 +187,7 @@ function openImport(app, file) {
       body: [
         h("p", null, file.name, h("span", { class: "muted" }, `, ${megabytes(file.size)}`)),
         h("label", { class: "line" }, "Format", format),
+        open ? h("label", { class: "line" }, "Picture", whose) : null,
         h("p", { class: "note" }, "Several files of one format go into a zip. The objects of each picture are one step of undo, and can be corrected by clicks like all others. A project saved as zip brings pictures with their history instead."),
         notes,
       ],
