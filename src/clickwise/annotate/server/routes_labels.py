@@ -100,7 +100,8 @@ def router(services: Services) -> APIRouter:
     ) -> dict[str, Any]:
         """Add the objects of a label file, or of a zip of a folder of them, to the pictures of the same names.
 
-        The body is the file. image: the picture that a single mask is of, whatever its name. Each picture gets them as one step of undo; an object that is there is not added twice.
+        The body is the file. image: the picture that a single mask is of, whatever its name. Each picture gets
+        them as one step of undo; an object that is there is not added twice.
         conflict when labels do not fit the pictures, or when no picture is known.
         """
         return await transfers.receive(request, format, name, image)
