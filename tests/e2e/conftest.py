@@ -103,7 +103,7 @@ def desks(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable
         yield opening
         folder = request.config.getoption("--look", default=None)
         for number, desk in enumerate(opened):
-            if folder:
+            if folder and not desk.page.is_closed():
                 Path(folder).mkdir(parents=True, exist_ok=True)
                 desk.page.screenshot(path=Path(folder) / f"{request.node.name}-{number}.png")
         for desk in opened:

@@ -98,6 +98,41 @@ def test_picture_that_is_torn_behind_its_beginning(tmp_path: Path, desks: Callab
         assert "torn.jpg" in desk.state["trouble"]
 
 
+def test_leave_a_picture_out_and_take_it_back(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """It is in no list any more, the next one opens; the menu has it, and brings it back with all of it."""
+    with Server([discs(tmp_path / "photos", 3)]) as server:
+        desk = desks(server)
+        rows = desk.page.get_by_role("listbox", name="Pictures").get_by_role("option")
+        assert desk.state["image"]["name"] == "disc-0.jpg"
+        desk.press("b").drag((20, 20), (60, 40)).press("Shift+Delete").until("s.image.name === 'disc-1.jpg'").idle()
+        desk.saw("disc-0.jpg was left out")
+        desk.page.get_by_text("0 of 2 pictures finished").wait_for()
+        assert rows.locator(".name").all_inner_texts() == ["disc-1.jpg", "disc-2.jpg"]
+        assert [item["name"] for item in server.images(filter="left_out")] == ["disc-0.jpg"]
+
+        desk.button("More").click()
+        desk.page.get_by_role("menuitem", name="Left-out pictures").click()
+        desk.button("Take disc-0.jpg back").click()
+        desk.page.get_by_role("dialog").get_by_text("In the project").wait_for()
+        desk.press("Escape").page.get_by_text("0 of 3 pictures finished").wait_for()
+        rows.first.click()
+        desk.until("s.image.name === 'disc-0.jpg'").idle()
+        assert [item["strokes"] for item in desk.objects] == [1]
+
+
+def test_leave_out_the_only_picture(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    with Server([discs(tmp_path / "photos", 1)]) as server:
+        desk = desks(server)
+        desk.button("More").click()
+        desk.page.get_by_role("menuitem", name="Leave this picture out").click()
+        desk.until("s.image === null").page.get_by_role("heading", name="No pictures yet").wait_for()
+        desk.button("More").click()
+        assert desk.page.get_by_role("menuitem", name="Leave this picture out").count() == 0
+        desk.page.get_by_role("menuitem", name="Left-out pictures").click()
+        desk.button("Take disc-0.jpg back").click()
+        desk.until("s.image?.name === 'disc-0.jpg'").idle()
+
+
 def test_finish_and_next_with_one_key(folder: Server, desks: Callable[..., Desk]) -> None:
     """S finishes, saves and opens the next unfinished one, never a broken one; at the end it says that none is left."""
     for item in folder.images(filter="unfinished")[3:]:

@@ -68,6 +68,27 @@ def test_server_is_stopped_and_the_page_says_so(tmp_path: Path, desks: Callable[
         desk.page.locator("#status").get_by_text("Offline").wait_for()
 
 
+def test_closing_the_tab_with_unsaved_steps_asks_first(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """Steps that the server does not have would be gone with the tab; with all of them saved nothing is asked."""
+    with Server([photo(tmp_path / "photos").parent]) as server:
+        desk = desks(server)
+        desk.forgive(*GONE)
+        asked: list[str] = []
+        desk.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+        desk.click(CUP).idle()
+        server.kill()
+        desk.until("s.connection === 'lost'").click(SAUCER).until("s.pending === 1")
+        desk.page.close(run_before_unload=True)
+        desk.page.wait_for_timeout(300)
+        assert asked == ["beforeunload"]
+        server.start()
+        desk.until("s.connection === 'open' && s.pending === 0").idle()
+        assert len(desk.objects[0]["clicks"]) == 2, "the user stayed, and the step arrived"
+        with desk.page.expect_event("close"):
+            desk.page.close(run_before_unload=True)
+        assert asked == ["beforeunload"]
+
+
 def test_slow_network(server: Server, image: str, desks: Callable[..., Desk]) -> None:
     """A line of a mobile phone in a train: the page comes up, says that it waits, and everything arrives."""
     desk = desks(server, image)

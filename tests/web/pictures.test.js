@@ -39,6 +39,28 @@ test("the ends of the list are told where they can be seen", async () => {
   assert.deepEqual(log.shown, ["This is the last picture.", "This is the first picture."]);
 });
 
+test("a picture is left out only when its steps are stored, and the one beside it opens", async () => {
+  const { app, desk, pictures, log } = table([item("a"), item("b")]);
+  const done = [];
+  app.hub.waiting = [];
+  app.queue = { of: (id) => (id === "a" && !done.includes("stored") ? [1] : []) };
+  app.live = { state: "open" };
+  app.api.neighbour = async (id, direction) => (direction === "next" ? null : "before");
+  app.api.leaveOut = async (id) => (done.push(`out ${id}`), { name: `${id}.jpg` });
+  pictures.open = async (id) => done.push(`open ${id}`);
+  const leaving = pictures.leaveOut();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(done, [], "a step is on its way");
+  done.push("stored");
+  for (const go of app.hub.waiting) go();
+  await leaving;
+  assert.deepEqual(done, ["stored", "out a", "open before"]);
+  assert.match(log.shown[0], /a\.jpg was left out/);
+  app.api.neighbour = async () => null;
+  await pictures.leaveOut();
+  assert.equal(desk.doc, null, "no picture is left to show");
+});
+
 test("no other picture is left to do: whether this one is", async () => {
   const open = table([item("a"), item("b", { finished: true })]);
   await open.pictures.go("unfinished");

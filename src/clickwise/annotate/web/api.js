@@ -85,6 +85,32 @@ export class Api {
   }
 
   /**
+   * Pictures that were left out of the project.
+   * @param {number} offset
+   * @param {number} limit
+   * @returns {Promise<{total: number, images: ImageItem[]}>}
+   */
+  leftOut(offset, limit) {
+    return this.json(`images?filter=left_out&offset=${offset}&limit=${limit}`);
+  }
+
+  /**
+   * @param {string} imageId
+   * @returns {Promise<ImageItem>}
+   */
+  leaveOut(imageId) {
+    return this.json(`images/${imageId}/leave-out`, { method: "POST" });
+  }
+
+  /**
+   * @param {string} imageId
+   * @returns {Promise<ImageItem>}
+   */
+  takeBack(imageId) {
+    return this.json(`images/${imageId}/take-back`, { method: "POST" });
+  }
+
+  /**
    * @param {string} imageId
    * @returns {Promise<WireDocument>}
    */

@@ -47,6 +47,7 @@ export function commandsOf(app) {
     previous: () => void pictures.go("previous"),
     next: () => void pictures.go("next"),
     unfinished: () => void pictures.go("unfinished"),
+    "picture.leave": () => void pictures.leaveOut(),
     escape: () => escape(app),
     "tool.click": tool("click"),
     "tool.select": tool("select"),

@@ -205,4 +205,8 @@ addEventListener("hashchange", () => {
   const named = /image=([\w-]+)/.exec(location.hash)?.[1];
   if (named && named !== app.desk.doc?.image_id) void app.pictures.open(named);
 });
+addEventListener("beforeunload", (event) => {
+  // A reload would keep what is not saved and a closed tab would not; a page cannot tell which of them this is.
+  if (app.queue.size && app.live.state !== "open") event.preventDefault();
+});
 void begin();

@@ -147,6 +147,28 @@ export class Pictures {
     return false;
   }
 
+  /**
+   * Leave a picture out of the project, after all its steps are stored, and go on to one beside it.
+   * @param {string|undefined} imageId
+   */
+  async leaveOut(imageId = this.app.desk.doc?.image_id ?? this.app.desk.trouble?.imageId) {
+    const { api, desk, hub, toasts } = this.app;
+    if (!imageId || !(await this.settled(++this.turn))) return;
+    try {
+      const to = (await api.neighbour(imageId, "next")) ?? (await api.neighbour(imageId, "previous"));
+      const { name } = await api.leaveOut(imageId);
+      toasts.say(`${name} was left out. Nothing of it is lost: Left-out pictures, in the menu, takes it back.`);
+      if (to !== null) {
+        await this.open(to);
+        return;
+      }
+      desk.doc = desk.trouble = null;
+      hub.changed("image", "document", "selection", "view");
+    } catch (error) {
+      toasts.failure(error, () => void this.leaveOut(imageId));
+    }
+  }
+
   /** The document once more, because what came does not fit what is here. */
   async refetch() {
     const { api, desk, hub, work } = this.app;

@@ -21,6 +21,7 @@ export const SHORTCUTS = [
   { id: "previous", title: "Previous picture", group: "Work", keys: ["A", "PageUp"] },
   { id: "next", title: "Next picture", group: "Work", keys: ["D", "PageDown"] },
   { id: "unfinished", title: "Next unfinished picture", group: "Work", keys: ["U"] },
+  { id: "picture.leave", title: "Leave this picture out of the project", group: "Work", keys: ["Shift+Delete"] },
   { id: "escape", title: "Cancel the stroke, or select nothing", group: "Work", keys: ["Escape"] },
 
   { id: "tool.click", title: "Click tool", group: "Tools", keys: ["Q"] },
@@ -65,7 +66,9 @@ export const SHORTCUTS = [
 ];
 
 /** What browsers keep for themselves, or what must go on working. */
-const RESERVED = new Set(["Mod+W", "Mod+T", "Mod+N", "Mod+Q", "Mod+Shift+N", "Mod+Shift+T", "Mod+Shift+W", "F5", "Mod+R"]);
+const RESERVED = new Set(
+  ["Mod+W", "Mod+T", "Mod+N", "Mod+Q", "Mod+L", "Mod+Shift+N", "Mod+Shift+T", "Mod+Shift+W", "F5", "F11", "F12", "Mod+R"],
+);
 const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Space", " "]);
 const LONE = new Set(["Control", "Shift", "Alt", "Meta", "AltGraph", "CapsLock", "Dead", "Process", "Unidentified"]);
 

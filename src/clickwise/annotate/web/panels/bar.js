@@ -7,6 +7,7 @@ import { attribute, byId, h, icon, iconButton } from "../dom.js";
 import { openMenu } from "./dialog.js";
 import { openClasses } from "./classes.js";
 import { openExport, chooseFiles, restoreProject, saveProject } from "./exchange.js";
+import { openLeftOut } from "./left_out.js";
 import { openSettings } from "./preferences.js";
 
 /**
@@ -46,6 +47,7 @@ export function bar(app, commands, key) {
   }
 
   function menu() {
+    const open = desk.doc ?? desk.trouble;
     openMenu(more, [
       ...(desk.doc
         ? [{ label: desk.doc.finished ? "Not finished" : "Finished, stay here", icon: "check", key: key("finish.toggle"), action: () => commands["finish.toggle"]?.() }, null]
@@ -53,6 +55,9 @@ export function bar(app, commands, key) {
       { label: "Add pictures…", icon: "upload", action: () => chooseFiles(app, "pictures") },
       { label: "Import labels…", icon: "upload", action: () => chooseFiles(app, "labels") },
       { label: "Export labels…", icon: "download", action: () => openExport(app) },
+      null,
+      ...(open ? [{ label: "Leave this picture out", icon: "eye-off", key: key("picture.leave"), action: () => commands["picture.leave"]?.() }] : []),
+      { label: "Left-out pictures…", icon: "pictures", action: () => openLeftOut(app) },
       null,
       { label: "Save project as zip", icon: "archive", action: () => void saveProject(app) },
       { label: "Restore project from zip…", icon: "archive", action: () => restoreProject(app) },

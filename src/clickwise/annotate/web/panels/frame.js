@@ -22,6 +22,7 @@ export function emptyState(app) {
         h("h2", null, "This picture cannot be opened"),
         h("p", null, desk.trouble.message),
         h("button", { type: "button", class: "button", onclick: () => void pictures.go("unfinished") }, "Go to the next one"),
+        h("button", { type: "button", class: "button", onclick: () => void pictures.leaveOut() }, "Leave it out of the project"),
       );
     } else {
       root.replaceChildren(
