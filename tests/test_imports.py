@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "clickwise"
 
 # Lowest first. Members of one layer do not import each other; a layer imports only what stands before it.
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "nearest"},
     {"types"},
     {"clicks"},
     {"imaging"},
@@ -34,6 +34,7 @@ STRANGERS = [("annotate", "training"), ("annotate", "recipes"), ("annotate", "ev
 """Rooms that never meet although one stands above the other."""
 TORCH_FREE = [
     "errors.py",
+    "nearest.py",
     "types.py",
     "clicks/click.py",
     "formats",

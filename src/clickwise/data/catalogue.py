@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clickwise.data.datasets.registry import find_entry
 from clickwise.errors import DatasetError
+from clickwise.nearest import meant
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.yaml")
 
@@ -82,9 +82,7 @@ def get(name: str, known: tuple[CatalogueEntry, ...] | None = None) -> Catalogue
     found = next((entry for entry in known if _plain(entry.name) == _plain(name)), None)
     if found is None:
         names = [entry.name for entry in known]
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise DatasetError(f"no data set to download is called {name!r}; {hint}known: {', '.join(names)}")
+        raise DatasetError(f"no data set to download is called {name!r}; {meant(name, names)}known: {', '.join(names)}")
     return found
 
 

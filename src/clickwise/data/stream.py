@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import FrameType
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from clickwise.data.sample import Sample
 from clickwise.data.start import Start, VariedStart
 from clickwise.data.targets import Target, WholeOrPart
 from clickwise.errors import ClickwiseError, DatasetError
+from clickwise.nearest import nearest
 from clickwise.types import Size
 
 _TRIES = 8
@@ -118,8 +118,8 @@ class WeightedSources:
         indices = self.dataset.indices_by_source()
         for name in self.weights:
             if name not in indices:
-                near = get_close_matches(name, indices, n=1) or sorted(indices)
-                raise DatasetError(f"there is no source {name!r} in the data; nearest: {', '.join(near)}")
+                near = nearest(name, sorted(indices))
+                raise DatasetError(f"there is no source {name!r} in the data; nearest: {near}")
         names = [name for name in indices if self.weights.get(name, 0) > 0]
         total = sum(self.weights[name] for name in names)
         if not total:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -20,6 +19,7 @@ from clickwise.formats.capabilities import Capabilities, check
 from clickwise.formats.options import Holes, ReadOptions, WriteOptions
 from clickwise.formats.records import Labels
 from clickwise.formats.staging import staged_file, staged_folder
+from clickwise.nearest import meant
 
 AUTO = "auto"
 
@@ -107,9 +107,7 @@ def find_format(name: str, formats: Sequence[LabelFormat] = FORMATS) -> LabelFor
     found = next((one for one in formats if one.name == name), None)
     if found is None:
         names = [one.name for one in formats]
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise OptionError(f"no label format is called {name!r}; {hint}known: {', '.join(names)}")
+        raise OptionError(f"no label format is called {name!r}; {meant(name, names)}known: {', '.join(names)}")
     return found
 
 

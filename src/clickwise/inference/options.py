@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from clickwise.errors import OptionError
 from clickwise.models.interface import InferenceDefaults
+from clickwise.nearest import nearest
 
 DEFAULT_LONGEST_SIDE = 800
 """Where there is no window yet, everyday use runs the network on at most this many pixels along the longer side."""
@@ -93,8 +93,7 @@ def _known(overrides: dict[str, Any]) -> dict[str, Any]:
     names = {f.name for f in fields(InferenceOptions)}
     for name in overrides:
         if name not in names:
-            near = get_close_matches(name, names, n=1) or sorted(names)
-            raise OptionError(f"there is no inference option {name!r}; did you mean {', '.join(near)}?")
+            raise OptionError(f"there is no inference option {name!r}; nearest: {nearest(name, sorted(names))}")
     return overrides
 
 

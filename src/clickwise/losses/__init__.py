@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
@@ -26,6 +25,7 @@ from clickwise.losses.pixel import (
     SoftIoU,
     WeightedNormalizedFocalLoss,
 )
+from clickwise.nearest import nearest
 
 __all__ = [
     "LOSSES",
@@ -74,11 +74,11 @@ def make_loss(spec: str | Mapping[str, Any], **options: Any) -> Loss:
         options = {**{key: value for key, value in spec.items() if key != "name"}, **options}
         spec = str(spec.get("name", ""))
     if spec not in LOSSES:
-        near = get_close_matches(spec, LOSSES, n=1) or sorted(LOSSES)
-        raise OptionError(f"no loss is called {spec!r}; nearest: {', '.join(near)} (all: {', '.join(sorted(LOSSES))})")
+        near = nearest(spec, sorted(LOSSES))
+        raise OptionError(f"no loss is called {spec!r}; nearest: {near} (all: {', '.join(sorted(LOSSES))})")
     valid = list(signature(LOSSES[spec]).parameters)
     for key in options:
         if key not in valid:
-            near = get_close_matches(key, valid, n=1) or valid
-            raise OptionError(f"loss {spec} has no option {key!r}; nearest: {', '.join(near) or 'none, it takes none'}")
+            near = nearest(key, valid) or "none, it takes none"
+            raise OptionError(f"loss {spec} has no option {key!r}; nearest: {near}")
     return LOSSES[spec](**options)

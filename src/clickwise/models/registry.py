@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -12,6 +11,7 @@ from typing import Any
 
 from clickwise.errors import ModelError, UnknownModelError
 from clickwise.models.interface import InteractiveModel
+from clickwise.nearest import nearest
 
 MODULES = (
     "clickwise.models.clickwise_s",
@@ -60,9 +60,9 @@ def get_architecture(name: str) -> Architecture:
     try:
         return architectures()[name]
     except KeyError:
-        near = get_close_matches(name, architectures(), n=3) or list(architectures())
+        near = nearest(name, architectures(), most=3)
         raise UnknownModelError(
-            f"no architecture is called {name!r}; nearest: {', '.join(near)} (`clickwise models` lists all)"
+            f"no architecture is called {name!r}; nearest: {near} (`clickwise models` lists all)"
         ) from None
 
 

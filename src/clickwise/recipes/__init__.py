@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from clickwise.errors import RecipeError
+from clickwise.nearest import nearest
 from clickwise.recipes.building import Entry
 from clickwise.recipes.cfr_icl import CFR_ICL
 from clickwise.recipes.clickwise_s import CLICKWISE_S
@@ -37,6 +36,6 @@ RECIPES: dict[str, Entry] = {name: entry for family in FAMILIES.values() for nam
 def get_recipe(name: str) -> Recipe:
     """The recipe of that name, or RecipeError naming the nearest ones."""
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=3) or sorted(RECIPES)
-        raise RecipeError(f"no recipe is called {name!r}; nearest: {', '.join(near)} (all: clickwise train --list)")
+        near = nearest(name, sorted(RECIPES), most=3)
+        raise RecipeError(f"no recipe is called {name!r}; nearest: {near} (all: clickwise train --list)")
     return RECIPES[name]()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from clickwise.errors import MissingExtraError, OptionError
+from clickwise.nearest import nearest
 from clickwise.types import ImageArray
 
 GROUP = "clickwise.loggers"
@@ -149,9 +149,8 @@ def get_logger(name: str) -> LoggerMaker:
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name not in installed:
         names = sorted({*BUILT_IN, *installed})
-        near = get_close_matches(name, names, n=1) or names
         raise OptionError(
-            f"--log got {name!r}; nearest: {', '.join(near)}. TensorBoard is always on; other loggers come with "
+            f"--log got {name!r}; nearest: {nearest(name, names)}. TensorBoard is always on; other loggers come with "
             f"packages that have an entry point in the group {GROUP}"
         )
     maker: LoggerMaker = installed[name].load()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from clickwise.errors import RecipeError
 from clickwise.models.interface import InteractiveModel
+from clickwise.nearest import nearest
 from clickwise.training.recipe import OptimizerPart, SchedulePart
 from clickwise.training.sharding import local
 
@@ -53,10 +53,9 @@ def _rules(model: InteractiveModel, options: OptimizerPart) -> tuple[Mapping[str
         for prefix in given:
             if not any(_begins(name, prefix) for name in names):
                 valid = sorted({name.partition(".")[0] for name in names})
-                near = get_close_matches(prefix, valid, n=1) or valid
                 raise RecipeError(
                     f"optimizer.lr_multipliers names {prefix!r}, but no parameter of {model.architecture} begins so; "
-                    f"nearest: {', '.join(near)}"
+                    f"nearest: {nearest(prefix, valid)}"
                 )
         return given, ()
     if options.lr_multipliers is not None:

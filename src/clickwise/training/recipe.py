@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from clickwise.errors import RecipeError
+from clickwise.nearest import nearest
 from clickwise.training.parts.base import Part
 from clickwise.training.parts.data import AnyData
 from clickwise.training.parts.items import AnyItems, ViewItems
@@ -155,8 +155,8 @@ def checked_recipe(data: Any) -> Recipe:
         first = error.errors()[0]
         path, valid = _place(first["loc"])
         if first["type"] == "extra_forbidden":
-            near = get_close_matches(path[-1], valid, n=1) or valid
-            raise RecipeError(f"recipe key {'.'.join(path)}: unknown; nearest valid: {', '.join(near)}") from None
+            near = nearest(path[-1], valid)
+            raise RecipeError(f"recipe key {'.'.join(path)}: unknown; nearest valid: {near}") from None
         message = first["msg"].removeprefix("Value error, ")
         raise RecipeError(f"recipe key {'.'.join(path)} (got {first['input']!r}): {message}") from None
 
@@ -201,9 +201,8 @@ def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
                 node = node[index]
         except (KeyError, IndexError, ValueError, TypeError):
             valid = list(node) if isinstance(node, dict) else [f"0..{len(node) - 1}"] if isinstance(node, list) else []
-            near = get_close_matches(key, valid, n=1) or valid[:8]
             wrong, above = ".".join(path[: depth + 1]), ".".join(path[:depth])
-            hint = f"nearest: {', '.join(near)}" if near else f"{above} holds a single value, {node!r}"
+            hint = f"nearest: {nearest(key, valid)}" if valid else f"{above} holds a single value, {node!r}"
             raise RecipeError(f"--set {assignment}: there is no key {wrong}; {hint}") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from clickwise.errors import RecipeError
 from clickwise.models.interface import AttentionFields, ModelOutput
+from clickwise.nearest import nearest
 from clickwise.training.step import Batch, FocusBatch, View
 
 BORDER_REACH = 3
@@ -87,8 +87,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
 def get_view(name: str) -> View:
     """The view of that name, or RecipeError naming the nearest ones."""
     if name not in VIEWS:
-        near = get_close_matches(name, VIEWS, n=1) or sorted(VIEWS)
-        raise RecipeError(f"losses name the output {name!r}; nearest valid: {', '.join(near)}")
+        raise RecipeError(f"losses name the output {name!r}; nearest valid: {nearest(name, sorted(VIEWS))}")
     return VIEWS[name]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from clickwise.errors import (
 from clickwise.models.backbones.imagenet import DERIVED_ENDINGS
 from clickwise.models.interface import InteractiveModel
 from clickwise.models.registry import architectures, build_model, get_architecture
+from clickwise.nearest import nearest
 from clickwise.weights import hub, zoo
 from clickwise.weights.adapters import adapter_for_architecture, adapter_for_class, adapters
 from clickwise.weights.adapters.base import Adapter
@@ -132,11 +132,8 @@ def _no_such_name(name: str) -> str:
         )
     weights = [label for entry in zoo.entries() for label in (entry.name, *entry.aliases)]
     known = dict.fromkeys([*weights, *architectures()])  # clickwise-s is both
-    near = get_close_matches(name, known, n=3, cutoff=0.4) or zoo.names()[:3]
-    nearest = ", ".join(near)
-    return (
-        f"no weights are called {name!r} and there is no such file; nearest: {nearest} (`clickwise models` lists all)"
-    )
+    near = nearest(name, known, most=3, fallback=zoo.names()[:3])
+    return f"no weights are called {name!r} and there is no such file; nearest: {near} (`clickwise models` lists all)"
 
 
 def _check_is_file(path: Path) -> None:

@@ -6,7 +6,6 @@ The entries stand in ``zoo.yaml``; this module reads and checks them. Torch-free
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from clickwise.errors import ModelError, UnknownModelError
+from clickwise.nearest import nearest
 
 ZOO_FILE = Path(__file__).with_name("zoo.yaml")
 REPORTED_FILE = Path(__file__).with_name("reported.yaml")
@@ -118,7 +118,5 @@ def get(name_or_alias: str) -> ZooEntry:
             f"{name_or_alias!r} is an architecture, not weights; weights for it: {', '.join(of_architecture)}"
         )
     known = [label for entry in entries() for label in (entry.name, *entry.aliases)]
-    near = get_close_matches(name_or_alias, known, n=3, cutoff=0.4) or names()
-    raise UnknownModelError(
-        f"no weights are called {name_or_alias!r}; nearest: {', '.join(near)} (`clickwise models` lists all)"
-    )
+    near = nearest(name_or_alias, known, most=3, fallback=names())
+    raise UnknownModelError(f"no weights are called {name_or_alias!r}; nearest: {near} (`clickwise models` lists all)")

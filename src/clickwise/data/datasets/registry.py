@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
@@ -22,6 +21,7 @@ from clickwise.data.datasets.forms import all_forms, form_of
 from clickwise.data.findings import Report
 from clickwise.data.sample import Dataset
 from clickwise.errors import DatasetError
+from clickwise.nearest import meant
 
 DATA_VARIABLE = "CLICKWISE_DATA"
 
@@ -158,8 +158,7 @@ def open_dataset(
         raise DatasetError(
             f"data set {text} does not exist; give a folder with images/ and masks/, or a name: {_all()}"
         )
-    near = get_close_matches(text.partition(":")[0], names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = meant(text.partition(":")[0], names)
     raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from clickwise.errors import OptionError
 from clickwise.evaluation.robustness import picture_changes, rough_starts
 from clickwise.evaluation.robustness.rough_starts import SMALLEST_AREA, RoughStart
 from clickwise.evaluation.shapes import Shape
+from clickwise.nearest import meant
 
 PictureChange = Callable[[Sample, np.random.Generator], Sample]
 ObjectRule = Callable[[Shape], bool]
@@ -90,9 +90,7 @@ def conditions_named(names: str) -> list[Condition]:
     known = ["all", PLAIN, *GROUPS, *(condition.name for condition in CONDITIONS)]
     for name in asked:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise OptionError(f"no condition is called {name!r}; {hint}known: {', '.join(known)}")
+            raise OptionError(f"no condition is called {name!r}; {meant(name, known)}known: {', '.join(known)}")
     if not asked:
         raise OptionError(f"--conditions names none; expected some of {', '.join(known)}")
     return [c for c in CONDITIONS if {"all", c.group, c.name} & set(asked)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from clickwise.errors import OptionError
 from clickwise.inference.options import InferenceOptions
 from clickwise.inference.state import PredictorState
 from clickwise.inference.window import Frame, WindowMap
+from clickwise.nearest import nearest
 from clickwise.types import Box
 
 CHAINS: Mapping[str, str] = MappingProxyType(
@@ -71,7 +71,7 @@ def get_chain(name: str) -> Chain:
     """The chain of that name, or OptionError naming the nearest ones."""
     target = CHAINS.get(name) or next((e.value for e in entry_points(group="clickwise.chains") if e.name == name), None)
     if target is None:
-        near = get_close_matches(name, chain_names(), n=3) or chain_names()
-        raise OptionError(f"there is no chain {name!r}; nearest: {', '.join(near)} (or 'published')")
+        near = nearest(name, chain_names(), most=3)
+        raise OptionError(f"there is no chain {name!r}; nearest: {near} (or 'published')")
     module, _, function = target.partition(":")
     return cast(Chain, getattr(import_module(module), function))
