@@ -20,10 +20,10 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, fallback: Iterabl
     return ", ".join(alike or (names if fallback is None else fallback))
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question that names the one most alike, with a space behind it; "" where none is.
 
-    >>> meant("coko", ["coco", "yolo"])
+    >>> did_you_mean("coko", ["coco", "yolo"])
     'did you mean coco? '
     """
     alike = get_close_matches(name, list(known), n=1, cutoff=_ALIKE)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clickwise.data.datasets.registry import find_entry
 from clickwise.errors import DatasetError
-from clickwise.nearest import meant
+from clickwise.nearest import did_you_mean
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.yaml")
 
@@ -82,7 +82,9 @@ def get(name: str, known: tuple[CatalogueEntry, ...] | None = None) -> Catalogue
     found = next((entry for entry in known if _plain(entry.name) == _plain(name)), None)
     if found is None:
         names = [entry.name for entry in known]
-        raise DatasetError(f"no data set to download is called {name!r}; {meant(name, names)}known: {', '.join(names)}")
+        raise DatasetError(
+            f"no data set to download is called {name!r}; {did_you_mean(name, names)}known: {', '.join(names)}"
+        )
     return found
 
 

@@ -19,7 +19,7 @@ from clickwise.formats.capabilities import Capabilities, check
 from clickwise.formats.options import Holes, ReadOptions, WriteOptions
 from clickwise.formats.records import Labels
 from clickwise.formats.staging import staged_file, staged_folder
-from clickwise.nearest import meant
+from clickwise.nearest import did_you_mean
 
 AUTO = "auto"
 
@@ -107,7 +107,7 @@ def find_format(name: str, formats: Sequence[LabelFormat] = FORMATS) -> LabelFor
     found = next((one for one in formats if one.name == name), None)
     if found is None:
         names = [one.name for one in formats]
-        raise OptionError(f"no label format is called {name!r}; {meant(name, names)}known: {', '.join(names)}")
+        raise OptionError(f"no label format is called {name!r}; {did_you_mean(name, names)}known: {', '.join(names)}")
     return found
 
 

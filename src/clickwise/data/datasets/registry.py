@@ -21,7 +21,7 @@ from clickwise.data.datasets.forms import all_forms, form_of
 from clickwise.data.findings import Report
 from clickwise.data.sample import Dataset
 from clickwise.errors import DatasetError
-from clickwise.nearest import meant
+from clickwise.nearest import did_you_mean
 
 DATA_VARIABLE = "CLICKWISE_DATA"
 
@@ -158,7 +158,7 @@ def open_dataset(
         raise DatasetError(
             f"data set {text} does not exist; give a folder with images/ and masks/, or a name: {_all()}"
         )
-    hint = meant(text.partition(":")[0], names)
+    hint = did_you_mean(text.partition(":")[0], names)
     raise DatasetError(f"no data set is called {text!r}; {hint}known: {_all()}, or a folder with images/ and masks/")
 
 

@@ -18,7 +18,7 @@ from clickwise.errors import OptionError
 from clickwise.evaluation.robustness import picture_changes, rough_starts
 from clickwise.evaluation.robustness.rough_starts import SMALLEST_AREA, RoughStart
 from clickwise.evaluation.shapes import Shape
-from clickwise.nearest import meant
+from clickwise.nearest import did_you_mean
 
 PictureChange = Callable[[Sample, np.random.Generator], Sample]
 ObjectRule = Callable[[Shape], bool]
@@ -90,7 +90,7 @@ def conditions_named(names: str) -> list[Condition]:
     known = ["all", PLAIN, *GROUPS, *(condition.name for condition in CONDITIONS)]
     for name in asked:
         if name not in known:
-            raise OptionError(f"no condition is called {name!r}; {meant(name, known)}known: {', '.join(known)}")
+            raise OptionError(f"no condition is called {name!r}; {did_you_mean(name, known)}known: {', '.join(known)}")
     if not asked:
         raise OptionError(f"--conditions names none; expected some of {', '.join(known)}")
     return [c for c in CONDITIONS if {"all", c.group, c.name} & set(asked)]
