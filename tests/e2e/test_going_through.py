@@ -120,6 +120,22 @@ def test_leave_a_picture_out_and_take_it_back(tmp_path: Path, desks: Callable[..
         assert [item["strokes"] for item in desk.objects] == [1]
 
 
+def test_key_held_down_leaves_one_picture_out(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    with Server([discs(tmp_path / "photos", 4)]) as server:
+        desk = desks(server)
+        keys = desk.page.keyboard
+        keys.down("Shift")
+        keys.down("Delete")
+        desk.until("s.image.name === 'disc-1.jpg'").idle()
+        keys.down("Delete")  # while it is down: a repetition
+        desk.idle()
+        assert desk.state["image"]["name"] == "disc-1.jpg"
+        keys.up("Delete")
+        desk.press("Delete").until("s.image.name === 'disc-2.jpg'").idle()
+        keys.up("Shift")
+        assert [item["name"] for item in server.images(filter="left_out")] == ["disc-0.jpg", "disc-1.jpg"]
+
+
 def test_leave_out_the_only_picture(tmp_path: Path, desks: Callable[..., Desk]) -> None:
     with Server([discs(tmp_path / "photos", 1)]) as server:
         desk = desks(server)

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { progressSoFar } from "../../src/clickwise/annotate/web/panels/images.js";
+import { told } from "../../src/clickwise/annotate/web/panels/left_out.js";
 import { leaving } from "../../src/clickwise/annotate/web/panels/toasts.js";
 
 test("what is told about the list leaves broken pictures out, in words and as a share", () => {
@@ -17,4 +18,10 @@ test("messages that make room: never a failure that can be tried again, nor the 
   assert.deepEqual(names([...failures, toast("said", "")], 4), [], "it was not seen yet");
   assert.deepEqual(names([toast("lost", "bad"), toast("old", ""), toast("warn", "warn"), toast("f", "bad", true), toast("new", "")], 4), ["old"]);
   assert.deepEqual(names([toast("lost", "bad"), toast("f", "bad", true), toast("new", "")], 2), ["lost"]);
+});
+
+test("left-out pictures: none, all of them, more than are shown", () => {
+  assert.match(told(0, 0), /^No picture is left out/);
+  assert.equal(told(1, 1), "1 picture in no list, count or export. Files, objects and history are kept.");
+  assert.match(told(700, 500), /^700 pictures .* The first 500 are here/);
 });

@@ -48,6 +48,10 @@ test("a picture is left out only when its steps are stored, and the one beside i
   app.api.neighbour = async (id, direction) => (direction === "next" ? null : "before");
   app.api.leaveOut = async (id) => (done.push(`out ${id}`), { name: `${id}.jpg` });
   pictures.open = async (id) => done.push(`open ${id}`);
+  desk.opening = "b";
+  await pictures.leaveOut();
+  desk.opening = null;
+  assert.deepEqual([pictures.turn, app.hub.waiting], [0, []], "the picture in sight is not the one that was asked for");
   const leaving = pictures.leaveOut();
   await new Promise((resolve) => setTimeout(resolve));
   assert.deepEqual(done, [], "a step is on its way");

@@ -42,7 +42,7 @@ export function listen(app, pointers, commands) {
       return;
     }
     if (!onPicture && (event.key === "Enter" || event.key === " ")) return; // belongs to the button that has the focus
-    if (digit(app, chord) || run(app, chord, onPicture, commands)) event.preventDefault();
+    if (digit(app, chord) || run(app, event, onPicture, commands)) event.preventDefault();
     else if (chord === "Mod+S") {
       event.preventDefault();
       app.toasts.say(app.queue.size ? "Every step is saved by itself; some are still on their way." : "Everything is saved. Every step is, by itself.");
@@ -78,17 +78,18 @@ function writing(event) {
 
 /**
  * @param {App} app
- * @param {string} chord
+ * @param {KeyboardEvent} event
  * @param {boolean} onPicture
  * @param {Record<string, () => void>} commands
  */
-function run(app, chord, onPicture, commands) {
+function run(app, event, onPicture, commands) {
+  const chord = chordOf(event);
   if (!chord) return false;
   const custom = app.settings.shortcuts;
   const cross = onPicture && app.desk.cross ? shortcutFor(chord, custom, "crosshair") : null;
   const shortcut = cross ?? shortcutFor(chord, custom, "page");
   if (!shortcut) return false;
-  commands[shortcut.id]?.();
+  if (!(event.repeat && shortcut.once)) commands[shortcut.id]?.();
   return true;
 }
 

@@ -207,6 +207,6 @@ addEventListener("hashchange", () => {
 });
 addEventListener("beforeunload", (event) => {
   // A reload would keep what is not saved and a closed tab would not; a page cannot tell which of them this is.
-  if (app.queue.size && app.live.state !== "open") event.preventDefault();
+  if (app.queue.size) event.preventDefault();
 });
 void begin();

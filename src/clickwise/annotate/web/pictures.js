@@ -153,7 +153,7 @@ export class Pictures {
    */
   async leaveOut(imageId = this.app.desk.doc?.image_id ?? this.app.desk.trouble?.imageId) {
     const { api, desk, hub, toasts } = this.app;
-    if (!imageId || !(await this.settled(++this.turn))) return;
+    if (!imageId || desk.opening !== null || !(await this.settled(++this.turn))) return; // opening: not the one in sight
     try {
       const to = (await api.neighbour(imageId, "next")) ?? (await api.neighbour(imageId, "previous"));
       const { name } = await api.leaveOut(imageId);

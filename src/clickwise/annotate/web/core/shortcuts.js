@@ -6,6 +6,7 @@
  * @property {string} title
  * @property {string} group
  * @property {readonly string[]} keys
+ * @property {boolean} [once]  a key that is held down does it once: it takes another picture each time
  * @property {"page"|"crosshair"} [when]  "crosshair": only while the keyboard's crosshair is on the picture, before others
  *
  * @typedef {Record<string, string[]>} Custom  what the user changed: keys by shortcut
@@ -16,12 +17,12 @@ export const SHORTCUTS = [
   { id: "undo", title: "Undo", group: "Work", keys: ["Mod+Z"] },
   { id: "redo", title: "Redo", group: "Work", keys: ["Mod+Y", "Mod+Shift+Z"] },
   { id: "object.new", title: "Object is done; next click starts a new one", group: "Work", keys: ["Enter", "N"] },
-  { id: "finish.next", title: "Picture is finished; go to the next unfinished one", group: "Work", keys: ["S", "Mod+Enter"] },
+  { id: "finish.next", title: "Picture is finished; go to the next unfinished one", group: "Work", keys: ["S", "Mod+Enter"], once: true },
   { id: "finish.toggle", title: "Mark picture finished or not", group: "Work", keys: ["Shift+S"] },
   { id: "previous", title: "Previous picture", group: "Work", keys: ["A", "PageUp"] },
   { id: "next", title: "Next picture", group: "Work", keys: ["D", "PageDown"] },
   { id: "unfinished", title: "Next unfinished picture", group: "Work", keys: ["U"] },
-  { id: "picture.leave", title: "Leave this picture out of the project", group: "Work", keys: ["Shift+Delete"] },
+  { id: "picture.leave", title: "Leave this picture out of the project", group: "Work", keys: ["Shift+Delete"], once: true },
   { id: "escape", title: "Cancel the stroke, or select nothing", group: "Work", keys: ["Escape"] },
 
   { id: "tool.click", title: "Click tool", group: "Tools", keys: ["Q"] },
