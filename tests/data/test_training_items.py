@@ -181,3 +181,41 @@ def test_colours_keep_shape_and_stay_close() -> None:
         changed = Colour().apply(image, np.random.default_rng(seed))
         assert changed.shape == image.shape
         assert changed.dtype == np.uint8
+
+
+def test_turned_views() -> None:
+    """A quarter or half turn on top of the usual view: the directions of the axes tell which."""
+    mask = np.zeros((60, 80), bool)
+    mask[20:45, 15:60] = True
+    plain, turned = ObjectView(rotation_prob=0), ObjectView(rotation_prob=0, turn_prob=1)
+    directions = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        (xx, xy), (yx, yy) = turned.draw(mask, (64, 64), rng).matrix[:, :2]
+        directions.add((round(np.sign(yx)) if abs(yx) > abs(yy) else 0, round(np.sign(yy)) if abs(yy) > abs(yx) else 0))
+        assert max(abs(xx), abs(xy)) > 20 * min(abs(xx), abs(xy))
+        still = plain.draw(mask, (64, 64), np.random.default_rng(seed)).matrix
+        assert still[1, 1] > 0
+    assert directions == {(1, 0), (-1, 0), (0, -1)}
+
+
+def test_damaged_pictures() -> None:
+    """Each kind of damage alone, against what it must do to a fine pattern."""
+    image = np.full((64, 64, 3), 60, np.uint8)
+    image[::2] = 200
+    quiet = {"prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "jpeg_prob": 0.0}
+    rng = np.random.default_rng(0)
+    assert (Colour(**quiet).apply(image, rng) == image).all()
+
+    shrunk = Colour(**quiet, shrink_prob=1, shrink=4).apply(image, rng)
+    assert shrunk.shape == image.shape
+    assert shrunk.std() < 0.7 * image.std()
+    assert abs(shrunk.mean() - image.mean()) < 3
+
+    noise = Colour(**quiet, noise_prob=1, noise=25).apply(image, rng).astype(float) - image
+    assert 1 < noise.std() < 26
+    assert abs(noise.mean()) < 1.5
+
+    qualities = [Colour(**{**quiet, "jpeg_prob": 1.0}, worst_jpeg=worst) for worst in (8, 80)]
+    errors = [max(np.abs(c.apply(image, rng).astype(float) - image).mean() for _ in range(20)) for c in qualities]
+    assert errors[0] > 2 * errors[1]

@@ -51,11 +51,10 @@ def find_pictures(desk: Desk, count: int) -> None:
     film = desk.page.get_by_role("listbox", name="Pictures")
     rows = film.get_by_role("option")
     assert rows.count() < 30
-    film.evaluate("film => { film.scrollTop = film.scrollHeight * 0.9; }")
-    rows.last.wait_for()
-    last = rows.last.locator(".name").inner_text()
-    film.get_by_text(last, exact=True).click()
-    desk.until("(s.image?.name ?? s.trouble) !== null").idle()
+    assert film.get_by_text(f"disc-{count - 1}.jpg", exact=True).count() == 0
+    film.evaluate("film => { film.scrollTop = film.scrollHeight; }")
+    film.get_by_text(f"disc-{count - 1}.jpg", exact=True).click()
+    desk.until("s.image?.name === a", f"disc-{count - 1}.jpg").idle()
     desk.page.get_by_role("searchbox").fill(f"disc-{count // 2}.")
     film.get_by_text(f"disc-{count // 2}.jpg").click()
     desk.until("s.image?.name === a", f"disc-{count // 2}.jpg").idle()
@@ -66,13 +65,26 @@ def find_pictures(desk: Desk, count: int) -> None:
     desk.press("d").until("s.image?.name === a", f"disc-{count // 2 + 1}.jpg").idle()
 
 
+def test_list_changes_under_the_mouse(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """Somebody finishes a picture between the press and the release of the button: the click is a click all the same."""
+    with Server([discs(tmp_path / "photos", 3)]) as server:
+        desk = desks(server)
+        row = desk.page.get_by_role("listbox", name="Pictures").get_by_text("disc-1.jpg", exact=True)
+        row.hover()
+        desk.page.mouse.down()
+        server.do(server.images(q="disc-2")[0]["image_id"], "action", action={"action": "finish", "finished": True})
+        desk.page.get_by_text("1 of 3 pictures finished").wait_for()
+        desk.page.mouse.up()
+        desk.until("s.image.name === 'disc-1.jpg'").idle()
+
+
 def test_broken_pictures_among_good_ones(folder: Server, desks: Callable[..., Desk]) -> None:
     """A file that cannot be opened says why and stops nobody."""
     desk = desks(folder)
     desk.forgive("400 (Bad Request)")
     assert desk.state["image"]["name"] == "disc-0.jpg"
     desk.page.get_by_role("radio", name="All").focus()
-    desk.press("ArrowRight", "ArrowRight")
+    desk.press("ArrowRight", "ArrowRight").idle()
     assert desk.page.get_by_role("radio", name="Broken").get_attribute("aria-checked") == "true"
     rows = desk.page.get_by_role("listbox", name="Pictures").get_by_role("option")
     assert sorted(rows.locator(".name").all_inner_texts()) == sorted(BROKEN)
@@ -106,7 +118,7 @@ def test_leave_a_picture_out_and_take_it_back(tmp_path: Path, desks: Callable[..
         assert desk.state["image"]["name"] == "disc-0.jpg"
         desk.press("b").drag((20, 20), (60, 40)).press("Shift+Delete").until("s.image.name === 'disc-1.jpg'").idle()
         desk.saw("disc-0.jpg was left out")
-        desk.page.get_by_text("0 of 2 pictures finished").wait_for()
+        desk.idle().page.get_by_text("0 of 2 pictures finished").wait_for()
         assert rows.locator(".name").all_inner_texts() == ["disc-1.jpg", "disc-2.jpg"]
         assert [item["name"] for item in server.images(filter="left_out")] == ["disc-0.jpg"]
 
@@ -115,6 +127,7 @@ def test_leave_a_picture_out_and_take_it_back(tmp_path: Path, desks: Callable[..
         desk.button("Take disc-0.jpg back").click()
         desk.page.get_by_role("dialog").get_by_text("In the project").wait_for()
         desk.press("Escape").page.get_by_text("0 of 3 pictures finished").wait_for()
+        desk.idle()
         rows.first.click()
         desk.until("s.image.name === 'disc-0.jpg'").idle()
         assert [item["strokes"] for item in desk.objects] == [1]

@@ -69,7 +69,8 @@ def open_database(place: str | os.PathLike[str], create: bool = True, name: str 
 def project_file(place: str | os.PathLike[str]) -> Path:
     """The database's file: of a project folder the file in it, else the file itself."""
     path = Path(place).expanduser()
-    is_folder = path.is_dir() or (not path.exists() and path.suffix.lower() not in _FILE_SUFFIXES)
+    # Asked in this order another program may make the folder meanwhile: it is then no file either.
+    is_folder = path.is_dir() or (path.suffix.lower() not in _FILE_SUFFIXES and not path.is_file())
     return (path / PROJECT_FILE if is_folder else path).absolute()
 
 

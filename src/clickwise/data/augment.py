@@ -28,7 +28,8 @@ class ObjectView:
     """Crops: with ``tight_prob`` around the object, else a large part of the picture that holds some of it.
 
     tight_range: longer side of the crop as a multiple of the object's; wide_range: of the picture's shorter side.
-    Rotation in degrees; ``aspect`` is the largest log ratio by which one axis is stretched.
+    Rotation in degrees; ``aspect`` is the largest log ratio by which one axis is stretched. turn_prob: share of views
+    turned by 90, 180 or 270 degrees besides.
     """
 
     tight_prob: float = 0.5
@@ -38,6 +39,7 @@ class ObjectView:
     rotation: float = 15.0
     rotation_prob: float = 0.3
     aspect: float = 0.2
+    turn_prob: float = 0.0
 
     def draw(self, object_mask: MaskArray, size: Size, rng: np.random.Generator) -> ViewParams:
         """Parameters of one view of a picture with this object (H, W)."""
@@ -60,6 +62,8 @@ class ObjectView:
         side = min(side, 1.02 * max(height, width))
         centre_x, centre_y = _inside(centre_x, side, width), _inside(centre_y, side, height)
         angle = np.deg2rad(rng.uniform(-self.rotation, self.rotation)) if rng.random() < self.rotation_prob else 0.0
+        if self.turn_prob and rng.random() < self.turn_prob:
+            angle += np.pi / 2 * rng.integers(1, 4)
         stretch = np.exp(rng.uniform(-self.aspect, self.aspect) / 2)
         scale = max(size) / side
         mirror = -1.0 if rng.random() < 0.5 else 1.0
@@ -106,7 +110,11 @@ def view_target(target: Target, params: ViewParams) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """Photometric variety: each part is drawn anew for every view."""
+    """Photometric variety: each part is drawn anew for every view.
+
+    worst_jpeg: lowest quality. noise_prob, noise: share of views with Gaussian noise, and its greatest deviation in
+    grey levels. shrink_prob, shrink: share of views that were smaller once, and by what factor at most.
+    """
 
     brightness: float = 0.25
     contrast: tuple[float, float] = (0.7, 1.4)
@@ -117,6 +125,11 @@ class Colour:
     blur_prob: float = 0.1
     jpeg_prob: float = 0.1
     prob: float = 0.8
+    worst_jpeg: int = 35
+    noise_prob: float = 0.0
+    noise: float = 25.0
+    shrink_prob: float = 0.0
+    shrink: float = 4.0
 
     def apply(self, image: ImageArray, rng: np.random.Generator) -> ImageArray:
         """A recoloured copy of a picture (H, W, 3)."""
@@ -131,8 +144,14 @@ class Colour:
             picture = cv2.LUT(picture, self._tone_curves(rng))
         if rng.random() < self.blur_prob:
             picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.2))
+        if self.shrink_prob and rng.random() < self.shrink_prob:
+            picture = _once_smaller(picture, rng.uniform(1.2, self.shrink))
+        if self.noise_prob and rng.random() < self.noise_prob:
+            noise = rng.standard_normal(picture.shape, dtype=np.float32) * rng.uniform(2.0, self.noise)
+            picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
         if rng.random() < self.jpeg_prob:
-            _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])
+            quality = int(rng.integers(self.worst_jpeg, 90))
+            _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
             picture = cv2.imdecode(packed, cv2.IMREAD_COLOR)
         return np.ascontiguousarray(picture, dtype=np.uint8)
 
@@ -142,3 +161,11 @@ class Colour:
         levels = (levels - 0.5) * rng.uniform(*self.contrast) + 0.5 + rng.uniform(-self.brightness, self.brightness)
         curves = levels[:, None] * 255 + rng.uniform(-self.shift, self.shift, size=3)
         return np.clip(np.rint(curves), 0, 255).astype(np.uint8)[None]
+
+
+def _once_smaller(image: ImageArray, factor: float) -> ImageArray:
+    height, width = image.shape[:2]
+    small = cv2.resize(
+        image, (max(1, round(width / factor)), max(1, round(height / factor))), None, 0, 0, cv2.INTER_AREA
+    )
+    return np.asarray(cv2.resize(small, (width, height), None, 0, 0, cv2.INTER_LINEAR), dtype=np.uint8)

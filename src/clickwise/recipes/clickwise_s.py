@@ -67,6 +67,26 @@ def clickwise_s_2() -> Recipe:
     )
 
 
+def clickwise_s_3() -> Recipe:
+    """Third stage: views as large as the window of 384 pixels it is to be used at, damaged and turned pictures.
+
+    It goes on from the weights of the second stage: ``--set model.start_weights=FILE``.
+    """
+    second = clickwise_s_2()
+    return variant(
+        second,
+        "clickwise-s-3",
+        items=second.items.model_copy(
+            update={"turn_prob": 0.08, "jpeg_prob": 0.15, "worst_jpeg": 8, "noise_prob": 0.1, "shrink_prob": 0.1}
+        ),
+        # Clicks nearer to the border of the error as well: people click there.
+        method=RollingMethod(life=(0.12, 0.15, 0.2, 0.2, 0.15, 0.1, 0.08), floor=0.15),
+        optimizer=second.optimizer.model_copy(update={"lr": 6e-4}),
+        phases=(Phase(size=256, batch=16, samples=64_000), Phase(size=352, batch=8, samples=22_400)),
+        validation=ValidationPart(every_samples=32_000),
+    )
+
+
 _BORDER = LossTerm(
     loss="weighted_nfl", weight=0.5, output="logits+border", options={"share": 0.8, "alpha": 0.5, "gamma": 2.0}
 )
@@ -74,5 +94,6 @@ _BORDER = LossTerm(
 CLICKWISE_S = {
     "clickwise-s": Entry("first stage of the shipped model: salient objects and instances, rolling batch", clickwise_s),
     "clickwise-s-2": Entry("second stage: larger views, more instances, composites, borders", clickwise_s_2),
+    "clickwise-s-3": Entry("third stage: views of 256 to 352 pixels, damaged and turned pictures", clickwise_s_3),
 }
 """Name on the command line -> recipe."""

@@ -49,8 +49,13 @@ def view_items(items: ViewItems, sources: SampleSource) -> ObjectItemMaker:
     return ObjectItemMaker(
         sources=sources,
         choice=WholeOrPart(part_prob=items.part_prob, merge_prob=items.merge_prob),
-        view=ObjectView(tight_prob=items.tight_prob),
-        colour=Colour(),
+        view=ObjectView(tight_prob=items.tight_prob, turn_prob=items.turn_prob),
+        colour=Colour(
+            jpeg_prob=items.jpeg_prob,
+            worst_jpeg=items.worst_jpeg,
+            noise_prob=items.noise_prob,
+            shrink_prob=items.shrink_prob,
+        ),
         start=VariedStart(
             clicks_per_sign=items.clicks_per_sign, several_prob=items.several_prob, rough_prob=items.rough_prob
         ),

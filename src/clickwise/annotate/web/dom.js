@@ -33,6 +33,22 @@ export function attribute(element, name, value) {
   }
 }
 
+/**
+ * Make these the children, in this order. Those that stay are not touched: an element that leaves the document between
+ * the press and the release of a button gets no click.
+ * @param {Element} parent
+ * @param {readonly Element[]} wanted
+ */
+export function setChildren(parent, wanted) {
+  const staying = new Set(wanted);
+  for (const child of [...parent.children]) if (!staying.has(child)) child.remove();
+  let place = parent.firstElementChild;
+  for (const child of wanted) {
+    if (child === place) place = child.nextElementSibling;
+    else parent.insertBefore(child, place);
+  }
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

@@ -13,7 +13,8 @@ from clickwise.training.parts.clicks import HumanClicksPart
 class ViewItems(Part):
     """Items of our own: whole objects or parts, square views, several kinds of start (`clickwise.data.stream`).
 
-    background_prob, occluder_prob: of composites (`clickwise.data.composite`).
+    background_prob, occluder_prob: of composites (`clickwise.data.composite`). turn_prob: of quarter turns.
+    jpeg_prob, worst_jpeg, noise_prob, shrink_prob: of damaged pictures (`clickwise.data.augment.Colour`).
     """
 
     name: Literal["views"] = "views"
@@ -25,6 +26,11 @@ class ViewItems(Part):
     clicks_per_sign: int = Field(12, ge=1)
     background_prob: float = Field(0.0, ge=0, le=1)
     occluder_prob: float = Field(0.0, ge=0, le=1)
+    turn_prob: float = Field(0.0, ge=0, le=1)
+    jpeg_prob: float = Field(0.1, ge=0, le=1)
+    worst_jpeg: int = Field(35, ge=1, lt=90)
+    noise_prob: float = Field(0.0, ge=0, le=1)
+    shrink_prob: float = Field(0.0, ge=0, le=1)
 
 
 class TargetPart(Part):

@@ -5,7 +5,7 @@
  * @import {App} from "../app.js"
  * @import {ImageItem, Progress} from "../types.js"
  */
-import { attribute, byId, count, h, icon, plural } from "../dom.js";
+import { attribute, byId, count, h, icon, plural, setChildren } from "../dom.js";
 import { roam } from "./dialog.js";
 import { Thumbnails } from "./thumbnails.js";
 
@@ -36,6 +36,8 @@ export function imagesPanel(app) {
   /** @type {ImageItem[]} */
   let shown = [];
   let current = "";
+  /** The rows in the document, by what they say. @type {Map<string, HTMLElement>} */
+  let rows = new Map();
 
   const done = h("span", { class: "number" });
   const share = h("span", { class: "number" });
@@ -104,16 +106,20 @@ export function imagesPanel(app) {
     const first = Math.max(0, Math.floor(film.scrollTop / height) - BEYOND);
     const last = Math.min(shown.length, Math.ceil((film.scrollTop + film.clientHeight) / height) + BEYOND);
     const open = desk.opening ?? desk.trouble?.imageId ?? desk.doc?.image_id ?? "";
-    const rows = shown.slice(first, last).map((image, i) => {
-      const row = frame(image, image.image_id === open);
+    const before = rows;
+    rows = new Map();
+    shown.slice(first, last).forEach((image, i) => {
+      const content = [image.image_id, image.v, image.name, image.trouble, image.object_count, image.finished, image.image_id === open];
+      const key = JSON.stringify(content);
+      const row = before.get(key) ?? frame(image, image.image_id === open);
+      rows.set(key, row);
       row.style.top = `${(first + i) * height}px`;
       row.style.height = `${height - 2}px`;
       attribute(row, "aria-setsize", shown.length);
       attribute(row, "aria-posinset", first + i + 1);
-      return row;
     });
-    space.replaceChildren(...rows);
-    attribute(film, "aria-activedescendant", rows.some((row) => row.id === `picture-${open}`) ? `picture-${open}` : null);
+    setChildren(space, [...rows.values()]);
+    attribute(film, "aria-activedescendant", shown.slice(first, last).some((image) => image.image_id === open) ? `picture-${open}` : null);
     thumbnails.only(new Set(shown.slice(first, last).map((image) => image.image_id)));
     if (open !== current) {
       current = open;
