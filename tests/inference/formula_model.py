@@ -1,7 +1,8 @@
-"""Networks made of a formula: exact answers without weights."""
+"""Networks made of a formula: exact answers without weights; a picture to look at."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,3 +36,12 @@ class FormulaModel(InteractiveModel):
                     bump = 6 * torch.exp(-((ys - y) ** 2 + (xs - x) ** 2) / (2 * self.bump**2))
                     logits[item, 0] += bump if row < half else -bump
         return ModelOutput(logits)
+
+
+def picture(height: int = 120, width: int = 160) -> np.ndarray:
+    """Two bright discs on a dark ground."""
+    ys, xs = np.mgrid[:height, :width]
+    image = np.full((height, width, 3), 90, np.uint8)
+    for y, x in ((0.4, 0.3), (0.6, 0.75)):
+        image[(ys - y * height) ** 2 + (xs - x * width) ** 2 < (0.17 * height) ** 2] = 150
+    return image

@@ -82,7 +82,7 @@ def clickwise_s_3() -> Recipe:
         # Clicks nearer to the border of the error as well: people click there.
         method=RollingMethod(life=(0.12, 0.15, 0.2, 0.2, 0.15, 0.1, 0.08), floor=0.15),
         optimizer=second.optimizer.model_copy(update={"lr": 6e-4}),
-        phases=(Phase(size=256, batch=16, samples=64_000), Phase(size=352, batch=8, samples=22_400)),
+        phases=(Phase(size=256, batch=16, samples=64_000), Phase(size=352, batch=8, samples=16_000)),
         validation=ValidationPart(every_samples=32_000),
     )
 
