@@ -133,6 +133,18 @@ def test_leave_a_picture_out_and_take_it_back(tmp_path: Path, desks: Callable[..
         assert [item["strokes"] for item in desk.objects] == [1]
 
 
+def test_somebody_else_leaves_out_what_is_open(tmp_path: Path, desks: Callable[..., Desk]) -> None:
+    """It stays open, what is done on it is kept, and the user is told; who left it out hears of it once."""
+    with Server([discs(tmp_path / "photos", 3)]) as server:
+        desk, other = desks(server), desks(server)
+        other.press("Shift+Delete").until("s.image.name === 'disc-1.jpg'").idle()
+        desk.saw("disc-0.jpg was left out of the project elsewhere")
+        desk.press("b").drag((20, 20), (60, 40)).idle().agrees()
+        assert [item["strokes"] for item in desk.objects] == [1]
+        other.saw("disc-0.jpg was left out. Nothing of it is lost")
+        assert other.message("elsewhere").count() == 0
+
+
 def test_key_held_down_leaves_one_picture_out(tmp_path: Path, desks: Callable[..., Desk]) -> None:
     with Server([discs(tmp_path / "photos", 4)]) as server:
         desk = desks(server)

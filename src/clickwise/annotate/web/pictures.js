@@ -18,12 +18,15 @@ export class Pictures {
     this.turn = 0;
     this.listing = 0;
     this.refetching = false;
+    /** The picture that this page is leaving out. @type {string|null} */
+    this.leaving = null;
   }
 
   /** The whole list, page by page. */
   async list() {
     const { api, desk, hub } = this.app;
     const turn = ++this.listing;
+    const before = desk.listed ? desk.images : [];
     /** @type {ImageItem[]} */
     const images = [];
     for (let total = Infinity; images.length < total; ) {
@@ -38,6 +41,20 @@ export class Pictures {
     desk.images = images;
     desk.listed = true;
     hub.changed("images");
+    this.tellWhenGone(before);
+  }
+
+  /**
+   * Somebody else left out the picture that is open: it stays open, and the user hears of it.
+   * @param {readonly ImageItem[]} before  the list until now
+   */
+  tellWhenGone(before) {
+    const { desk, toasts } = this.app;
+    const open = desk.doc;
+    if (!open || open.image_id === this.leaving) return;
+    const isIn = (/** @type {readonly ImageItem[]} */ images) => images.some((each) => each.image_id === open.image_id);
+    if (!isIn(before) || isIn(desk.images)) return;
+    toasts.say(`${open.name} was left out of the project elsewhere. What you do here is kept; Left-out pictures, in the menu, takes it back.`);
   }
 
   /** @param {ImageItem} image  news of one picture */
@@ -154,6 +171,7 @@ export class Pictures {
   async leaveOut(imageId = this.app.desk.doc?.image_id ?? this.app.desk.trouble?.imageId) {
     const { api, desk, hub, toasts } = this.app;
     if (!imageId || desk.opening !== null || !(await this.settled(++this.turn))) return; // opening: not the one in sight
+    this.leaving = imageId;
     try {
       const to = (await api.neighbour(imageId, "next")) ?? (await api.neighbour(imageId, "previous"));
       const { name } = await api.leaveOut(imageId);
@@ -166,6 +184,8 @@ export class Pictures {
       hub.changed("image", "document", "selection", "view");
     } catch (error) {
       toasts.failure(error, () => void this.leaveOut(imageId));
+    } finally {
+      this.leaving = null;
     }
   }
 
