@@ -69,5 +69,6 @@ def running(store: ProjectStore, **settings: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/#token={TOKEN}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(200)
+        assert not thread.is_alive()
         listener.close()

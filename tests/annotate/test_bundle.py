@@ -144,22 +144,29 @@ def test_the_same_state_makes_the_same_zip_without_paths_of_the_machine(store: P
 
 def test_a_zip_is_one_moment_while_others_work(store: ProjectStore, tmp_path: Path) -> None:
     image_id = store.images()[0].image_id
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
+    errors: list[Exception] = []
 
     def work() -> None:
         mask = MaskRuns.empty(SIZE)
-        while not stop.is_set():
-            store.record(image_id, actions.AddClick(Click(1, 1), mask))
-            store.undo(image_id)
+        try:
+            while not stop.is_set():
+                store.record(image_id, actions.AddClick(Click(1, 1), mask))
+                begun.set()
+                store.undo(image_id)
+        except Exception as error:
+            errors.append(error)
 
     worker = threading.Thread(target=work)
     worker.start()
     try:
+        assert begun.wait(200)
         for number in range(2):
             write_bundle(store, tmp_path / f"{number}.zip", pictures=False)
     finally:
         stop.set()
         worker.join()
+    assert errors == []
     for number in range(2):
         restore_bundle(tmp_path / f"{number}.zip", tmp_path / str(number))  # checks every history
 

@@ -272,7 +272,7 @@ def test_others_click_while_labels_are_written(
 
     def slow(*_arguments: object, **_named: object) -> None:
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(200)
         raise ProjectError("enough")
 
     monkeypatch.setattr(transfer, "labels_file", slow)
@@ -287,11 +287,11 @@ def test_others_click_while_labels_are_written(
 
     thread = threading.Thread(target=download)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(200)
     image_id = project.image("a.png").image_id
     start = time.monotonic()
     project.click(image_id, 30, 20)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 150
     go_on.set()
     thread.join()
     assert [str(error) for error in failed] == ["enough"]

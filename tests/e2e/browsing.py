@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
 Point = tuple[float, float]
+HEARD = """
+window.said = [];
+new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes)
+        if (node instanceof Element && node.matches(".toast")) window.said.push(node.textContent);
+}).observe(document, { childList: true, subtree: true });
+"""
+"""Remembers what the page told the user: messages go away after some seconds."""
 GONE = ("WebSocket", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource")
 """What a browser says about a server that is not there."""
 
@@ -35,6 +43,7 @@ class Desk:
         self._forgiven: tuple[str, ...] = ()
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         page.on("console", self._heard)
+        page.add_init_script(HEARD)
 
     def forgive(self, *words: str) -> None:
         """The console may complain about these from now on: the test makes them happen."""
@@ -62,7 +71,7 @@ class Desk:
         """Wait until the first picture is shown."""
         self.page.wait_for_function("window.clickwise !== undefined")
         self.page.evaluate("window.clickwise.ready")
-        return self.idle()
+        return self.until("s.connection === 'open'").idle()
 
     def idle(self) -> Desk:
         """Wait until every command is answered, nothing is fetched and everything is drawn."""
@@ -117,8 +126,13 @@ class Desk:
         return self.page.locator("#toasts").get_by_text(text)
 
     def saw(self, text: str) -> None:
-        """Wait for a message that says this."""
-        self.message(text).first.wait_for()
+        """Wait for a message that says this, or find that there was one since the page was loaded."""
+        self.page.wait_for_function("text => window.said.some((each) => each.includes(text))", arg=text)
+
+    @property
+    def said(self) -> list[str]:
+        """All messages since the page was loaded."""
+        return self.page.evaluate("window.said")
 
     def look(self) -> np.ndarray:
         """(H, W, 3) uint8: what is on the screen, in CSS pixels."""

@@ -53,6 +53,7 @@ def test_drop_a_mask_and_correct_it(server: Server, image: str, desks: Callable[
     dialog = desk.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Import", exact=True).click()
     desk.until("s.objects.length === a", 1)
+    dialog.get_by_role("button", name="Import", exact=True).wait_for(state="hidden")
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     assert len(server.images()) == pictures, "it did not become a picture"
     (item,) = desk.objects
@@ -62,6 +63,7 @@ def test_drop_a_mask_and_correct_it(server: Server, image: str, desks: Callable[
     assert "which is open" in (dialog.locator("select").nth(1).locator("option:checked").text_content() or "")
     dialog.get_by_role("button", name="Import", exact=True).click()
     desk.until("s.objects.length === a", 2)
+    dialog.get_by_role("button", name="Import", exact=True).wait_for(state="hidden")
     dialog.get_by_role("button", name="Close", exact=True).last.click()
 
     desk.click(CUP, keys=["Control"]).click((130.0, 230.0)).idle()

@@ -21,7 +21,7 @@ def test_reload_in_the_middle_of_a_click(server: Server, image: str, desks: Call
     desk.wire.hold(up=lost == "the click", down=lost == "its answer")
     desk.click(SAUCER).until("s.pending === 1")
     if lost == "its answer":
-        while server.document(image)["version"] == version:
+        while not desk.wire.holds('"type":"result"'):
             desk.page.wait_for_timeout(50)
     desk.wire.lose()
     desk.reload()
@@ -44,7 +44,7 @@ def test_server_is_killed_and_started_again(tmp_path: Path, desks: Callable[...,
         desk.until("s.connection === 'lost'")
         desk.click(SPOON).press("b", "Enter").drag((400, 30), (500, 30))
         assert desk.state["pending"] >= 2
-        assert "not saved yet" in desk.page.locator("#status").inner_text()
+        desk.page.locator("#status").get_by_text("not saved yet").wait_for()
         desk.until("s.objects.length === 1")  # what was acknowledged stays on the screen
         server.start()
         desk.until("s.connection === 'open' && s.pending === 0").idle()
@@ -79,7 +79,8 @@ def test_closing_the_tab_with_unsaved_steps_asks_first(tmp_path: Path, desks: Ca
         server.kill()
         desk.until("s.connection === 'lost'").click(SAUCER).until("s.pending === 1")
         desk.page.close(run_before_unload=True)
-        desk.page.wait_for_timeout(300)
+        while not asked:
+            desk.page.wait_for_timeout(50)
         assert asked == ["beforeunload"]
         server.start()
         desk.until("s.connection === 'open' && s.pending === 0").idle()
@@ -91,14 +92,16 @@ def test_closing_the_tab_with_unsaved_steps_asks_first(tmp_path: Path, desks: Ca
 
 def test_slow_network(server: Server, image: str, desks: Callable[..., Desk]) -> None:
     """A line of a mobile phone in a train: the page comes up, says that it waits, and everything arrives."""
-    desk = desks(server, image)
+    desk = desks(server, image, wire=True)
     line = desk.page.context.new_cdp_session(desk.page)
     line.send("Network.enable")
     slow = {"offline": False, "latency": 300, "downloadThroughput": 100_000, "uploadThroughput": 20_000}
     line.send("Network.emulateNetworkConditions", slow)
     desk.reload()
+    desk.wire.hold(down=True)  # as long as the look at the page takes
     desk.click(CUP)
     desk.page.locator("#status").get_by_text("not saved yet").wait_for()
+    desk.wire.release()
     desk.click(SAUCER).idle()
     desk.agrees()
     assert len(desk.objects[0]["clicks"]) == 2

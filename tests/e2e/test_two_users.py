@@ -40,7 +40,9 @@ def test_both_at_the_same_moment(server: Server, image: str, desks: Callable[...
 
 def test_conflict_is_told_and_nothing_is_overwritten(server: Server, image: str, desks: Callable[..., Desk]) -> None:
     """Ben corrects an object whose newest mask has not reached him: he is told, and sees Anna's."""
-    anna, ben = desks(server, image), desks(server, image, wire=True)
+    ben = desks(server, image, wire=True)
+    ben.press("Shift+S").idle()  # its answer shows that the server knows which picture he looks at
+    anna = desks(server, image)
     anna.click(CUP).idle()
     ben.until("s.objects.length === 1").idle()
     ben.wire.hold(down=True)

@@ -60,7 +60,7 @@ def test_many_keys_at_once(server: Server, image: str, desks: Callable[..., Desk
     """Faster than the network: nothing is lost, and everything happens in the order of the keys."""
     desk = desks(server, image)
     desk.click(CUP, SAUCER).press("Control+z", "b", "Enter").drag((400, 30), (500, 30)).press("3").idle()
-    first, second = desk.objects
-    assert len(first["clicks"]) <= 1
+    *first, second = desk.objects  # none where both clicks went to the network together, and so were one step
+    assert [len(item["clicks"]) for item in first] in ([], [1])
     assert (second["strokes"], second["classId"]) == (1, 3)
     desk.agrees()

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from e2e.pictures import disc
-from e2e.serving import TOKEN, Server
+from e2e.serving import PATIENCE, TOKEN, Server
 
 NOTHING = {"Authorization": ""}
 EVIL = "http://evil.example"
@@ -71,14 +71,14 @@ def hello(token: str = TOKEN, **fields: Any) -> str:
 def test_no_call_without_the_token(server: Server, method: str, path: str) -> None:
     for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"X-Token": TOKEN}):
         address = f"{server.url}/api/{path}{'&' if '?' in path else '?'}token={TOKEN}"
-        answer = httpx.request(method, address, headers=given, content=b"{}", trust_env=False)
+        answer = httpx.request(method, address, headers=given, content=b"{}", trust_env=False, timeout=PATIENCE)
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "unauthorised"
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
 
 
 def test_page_is_open_and_holds_no_data(server: Server) -> None:
-    page = httpx.get(f"{server.url}/", trust_env=False)
+    page = httpx.get(f"{server.url}/", trust_env=False, timeout=PATIENCE)
     assert page.status_code == 200
     assert TOKEN not in page.text
     policy = page.headers["content-security-policy"]
@@ -103,7 +103,7 @@ def test_evil_page_gets_no_permission_by_preflight(server: Server) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    answer = httpx.options(f"{server.url}/api/images", headers=asking, trust_env=False)
+    answer = httpx.options(f"{server.url}/api/images", headers=asking, trust_env=False, timeout=PATIENCE)
     assert answer.status_code >= 400
     assert not [name for name in answer.headers if name.startswith("access-control")]
 

@@ -32,6 +32,10 @@ class Wire:
         self._holds_up = self._holds_down = False
         self._late = []
 
+    def holds(self, text: str) -> bool:
+        """Whether a message with this text waits."""
+        return any(text in str(message) for _, message in self._late)
+
     def _through(self, page: WebSocketRoute) -> None:
         server = page.connect_to_server()
 

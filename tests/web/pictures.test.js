@@ -65,6 +65,27 @@ test("a picture is left out only when its steps are stored, and the one beside i
   assert.equal(desk.doc, null, "no picture is left to show");
 });
 
+test("the open picture is fetched once more when something asks for it meanwhile; one that is torn is told in its place", async () => {
+  const { app, desk, pictures } = table([item("a")]);
+  const waiting = [];
+  app.api.document = () => new Promise((resolve, reject) => waiting.push(reject));
+  app.toasts.failure = (error) => assert.fail(error);
+  const asked = [pictures.refetch(), pictures.refetch(), pictures.refetch()];
+  assert.equal(waiting.length, 1);
+  waiting[0](new Failure("bad_request", "torn", 400));
+  await Promise.all(asked);
+  assert.deepEqual(desk.trouble, { imageId: "a", message: "torn" });
+  assert.equal(waiting.length, 1, "it is shown no more");
+
+  const other = table([item("a")]);
+  let fetched = 0;
+  other.app.work = { keepSelection() {} };
+  other.app.api.document = async () => ({ image_id: "a", version: ++fetched, order: [], objects: [] });
+  await Promise.all([other.pictures.refetch(), other.pictures.refetch()]);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(fetched, 2);
+});
+
 test("no other picture is left to do: whether this one is", async () => {
   const open = table([item("a"), item("b", { finished: true })]);
   await open.pictures.go("unfinished");

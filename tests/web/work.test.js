@@ -144,6 +144,17 @@ test("one preview is on its way at a time, and the newest value wins", () => {
   assert.deepEqual(log.failed, []);
 });
 
+test("a preview that the stored threshold overtook is not waited for", () => {
+  const { work, log, desk } = table([object(1, { clicks: [[0, 0, true]] })]);
+  desk.selection = [1];
+  work.thresholds.preview(0.4);
+  work.thresholds.commit(0.5);
+  work.take({ type: "superseded", id: log.sent[0].id, by: log.sent[1].id });
+  assert.equal(work.thresholds.asked, null);
+  work.thresholds.preview(0.6);
+  assert.deepEqual(log.sent.map((each) => each.value), [0.4, 0.5, 0.6]);
+});
+
 test("deltas that do not fit fetch the document; others are introduced once", () => {
   const { work, log, desk } = table([object(1)]);
   const delta = (from) => ({ image_id: "a", from, version: from + 1, objects: [{ object_id: 1, hidden: from % 2 === 1 }], removed: [], undoable: 1, redoable: 0, author: "Ada", what: "hide" });

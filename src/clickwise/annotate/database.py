@@ -30,7 +30,7 @@ _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _SQLITE_START = b"SQLite format 3\0"
 _PATIENCE_S = 30.0
 """How long one process waits for another's transaction, which lasts milliseconds."""
-_TRIES, _PAUSE_S = 100, 0.02
+_PAUSE_S = 0.02
 _WRITES = "clickwise_writes"
 _PACKAGES = {
     "psycopg": "psycopg[binary]",
@@ -223,13 +223,14 @@ def _make_or_migrate(connection: Connection, create: bool, name: str, place: str
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Settings of each connection. FULL waits until the disk has each transaction: a power cut loses nothing either."""
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
-    for attempt in range(_TRIES):
+    until = time.monotonic() + _PATIENCE_S
+    while True:
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 connection.execute("PRAGMA journal_mode = WAL")
             break
         except sqlite3.OperationalError as error:  # switching does not wait for another process that is switching
-            if attempt == _TRIES - 1 or "locked" not in str(error):
+            if time.monotonic() > until or "locked" not in str(error):
                 raise
             time.sleep(_PAUSE_S)
     connection.execute("PRAGMA synchronous = FULL")

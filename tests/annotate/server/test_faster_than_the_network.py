@@ -24,6 +24,12 @@ def server(shared: Server) -> Server:
     return shared.next_test()
 
 
+def decode(server: Server) -> None:
+    """Read all pictures beforehand: from now on a click waits for the network only."""
+    for image in server.images:
+        server.http.get(f"/api/images/{image}/tiles/0/0/0.jpg").raise_for_status()
+
+
 def hold(server: Server) -> None:
     server.network.free.clear()
     server.network.begun.clear()
@@ -41,7 +47,7 @@ def test_clicks_that_wait_go_to_the_network_together(server: Server) -> None:
         second = client.send("click", image_id=image, object_of=first, x=30, y=15)
         third = client.send("click", image_id=image, object_of=second, x=40, y=15)
         assert client.answer(second) == {"type": "superseded", "id": second, "by": third}
-        assert client.until(lambda m: m["type"] == "busy" and m["id"] == third)["reason"] == "queue"
+        assert client.until(lambda m: m["type"] == "busy" and m["id"] in (second, third))["reason"] == "queue"
         server.network.free.set()
         one, both = client.answer(first), client.answer(third)
     assert server.network.calls == 2
@@ -125,7 +131,7 @@ def test_going_to_another_picture_drops_what_waits_and_keeps_what_began(server: 
 
 
 def test_a_click_that_waits_too_long_is_named_and_nothing_changes(tmp_path: Path) -> None:
-    with serving(tmp_path, request_seconds=0.5) as server, server.client() as client:
+    with serving(tmp_path, request_seconds=2) as server, server.client() as client:
         one, two = server.images
         hold(server)
         began = client.send("click", image_id=one, x=20, y=15)
@@ -161,6 +167,7 @@ def test_a_click_before_the_model_is_ready_waits_for_it(tmp_path: Path) -> None:
         network.free.clear()
         server.services.networks = Networks({"slow": lambda: network})
         server.services.networks.tell(server.services.live.model_changed)
+        decode(server)
         with server.client() as client:
             name = client.send("click", image_id=server.images[0], x=20, y=15)
             assert client.of("model")["model"]["state"] == "loading"
@@ -194,6 +201,7 @@ def test_a_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(tmp_path:
 
 def test_a_click_taken_back_while_others_have_the_network_does_not_stop_those_behind(server: Server) -> None:
     one, two = server.images
+    decode(server)
     with server.client("a") as ann, server.client("b") as bob:
         hold(server)
         ann.send("click", image_id=one, x=20, y=15)

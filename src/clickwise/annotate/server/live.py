@@ -92,6 +92,7 @@ class Live:
         self._desks: OrderedDict[str, Desk] = OrderedDict()
         self._connections: dict[Desk, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._telling = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -241,10 +242,11 @@ class Live:
 
     async def image_changed(self, image_id: str) -> None:
         """A picture's entry in the list changed: tell everybody, with the progress."""
-        entry = await self.services.blocking(self.services.store.image, image_id)
-        progress = await self.services.blocking(self.services.store.progress)
-        self.tell_all(ImageNews(image=image_shape(entry)))
-        self.tell_all(ProgressNews(progress=progress_shape(progress)))
+        async with self._telling:  # else what was read earlier could be told later
+            entry = await self.services.blocking(self.services.store.image, image_id)
+            progress = await self.services.blocking(self.services.store.progress)
+            self.tell_all(ImageNews(image=image_shape(entry)))
+            self.tell_all(ProgressNews(progress=progress_shape(progress)))
 
     async def classes_changed(self) -> None:
         """The classes changed."""
@@ -259,9 +261,10 @@ class Live:
 
     async def list_changed(self, reason: str) -> None:
         """Which pictures there are, and so the places of others, changed: clients should ask for the list anew."""
-        progress = await self.services.blocking(self.services.store.progress)
-        self.tell_all(ProgressNews(progress=progress_shape(progress)))
-        self.tell_all(Reload(reason=reason))
+        async with self._telling:
+            progress = await self.services.blocking(self.services.store.progress)
+            self.tell_all(ProgressNews(progress=progress_shape(progress)))
+            self.tell_all(Reload(reason=reason))
 
     def model_changed(self, network: Network) -> None:
         """A network changed its state; may be called from any thread."""

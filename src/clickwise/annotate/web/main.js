@@ -104,6 +104,7 @@ function welcome(project) {
     live.send({ type: "open", image_id: desk.doc.image_id });
     void app.pictures.refetch(); // what others did meanwhile
   }
+  if (desk.listed) app.pictures.list().catch((error) => app.toasts.failure(error, () => void reload()));
   work.flush();
   hub.changed("connection");
 }

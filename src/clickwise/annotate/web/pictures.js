@@ -17,7 +17,7 @@ export class Pictures {
     /** Number of the latest opening; answers to older ones are passed over. */
     this.turn = 0;
     this.listing = 0;
-    this.refetching = false;
+    this.refetching = this.anew = false;
     /** The picture that this page is leaving out. @type {string|null} */
     this.leaving = null;
   }
@@ -193,7 +193,9 @@ export class Pictures {
   async refetch() {
     const { api, desk, hub, work } = this.app;
     const imageId = desk.doc?.image_id;
-    if (!imageId || this.refetching) return;
+    if (!imageId) return;
+    this.anew = this.refetching; // the answer on its way may be older than what asks now
+    if (this.refetching) return;
     this.refetching = true;
     try {
       const doc = fromWire(await api.document(imageId));
@@ -203,10 +205,12 @@ export class Pictures {
         desk.preview = null;
       }
     } catch (error) {
-      this.app.toasts.failure(error, () => void this.refetch());
+      if (error instanceof Failure && error.status === 400 && desk.doc?.image_id === imageId) this.broken(imageId, error.message);
+      else this.app.toasts.failure(error, () => void this.refetch());
     } finally {
       this.refetching = false;
       hub.changed("document", "selection", "image");
+      if (this.anew) void this.refetch();
     }
   }
 

@@ -282,6 +282,7 @@ export class Work {
    * @param {string} by
    */
   superseded(id, by) {
+    if (this.thresholds.refused(id)) return;
     const { desk, queue } = this.app;
     const entry = queue.find(id);
     if (!entry) return;

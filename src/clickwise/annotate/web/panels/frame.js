@@ -10,12 +10,15 @@ import { chooseFiles } from "./exchange.js";
 export function emptyState(app) {
   const { desk, hub, pictures } = app;
   const root = byId("empty");
+  let drawn = "";
   hub.on(["image", "images", "project"], () => {
     const bare = desk.listed && !desk.images.length;
     root.hidden = !bare && !desk.trouble;
     byId("tools").hidden = byId("zoom").hidden = !desk.doc;
     byId("tools").style.display = byId("zoom").style.display = desk.doc ? "" : "none";
-    if (root.hidden) return;
+    const now = desk.trouble ? `trouble: ${desk.trouble.message}` : "bare";
+    if (root.hidden || now === drawn) return;
+    drawn = now;
     if (desk.trouble) {
       root.replaceChildren(
         icon("warn"),

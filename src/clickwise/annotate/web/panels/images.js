@@ -9,6 +9,12 @@ import { attribute, byId, count, h, icon, plural, setChildren } from "../dom.js"
 import { roam } from "./dialog.js";
 import { Thumbnails } from "./thumbnails.js";
 
+/**
+ * One picture in the list.
+ * @typedef {{element: HTMLElement, name: HTMLElement, sub: HTMLElement, thumb: HTMLElement|null, thumbOf: string,
+ *   sign: HTMLElement|null}} Row
+ */
+
 const BEYOND = 4;
 
 /** @type {["all"|"unfinished"|"broken", string][]} */
@@ -36,7 +42,7 @@ export function imagesPanel(app) {
   /** @type {ImageItem[]} */
   let shown = [];
   let current = "";
-  /** The rows in the document, by what they say. @type {Map<string, HTMLElement>} */
+  /** The rows in the document, by picture. @type {Map<string, Row>} */
   let rows = new Map();
 
   const done = h("span", { class: "number" });
@@ -109,16 +115,15 @@ export function imagesPanel(app) {
     const before = rows;
     rows = new Map();
     shown.slice(first, last).forEach((image, i) => {
-      const content = [image.image_id, image.v, image.name, image.trouble, image.object_count, image.finished, image.image_id === open];
-      const key = JSON.stringify(content);
-      const row = before.get(key) ?? frame(image, image.image_id === open);
-      rows.set(key, row);
-      row.style.top = `${(first + i) * height}px`;
-      row.style.height = `${height - 2}px`;
-      attribute(row, "aria-setsize", shown.length);
-      attribute(row, "aria-posinset", first + i + 1);
+      const row = before.get(image.image_id) ?? frame(image.image_id);
+      rows.set(image.image_id, row);
+      fill(row, image, image.image_id === open);
+      row.element.style.top = `${(first + i) * height}px`;
+      row.element.style.height = `${height - 2}px`;
+      attribute(row.element, "aria-setsize", shown.length);
+      attribute(row.element, "aria-posinset", first + i + 1);
     });
-    setChildren(space, [...rows.values()]);
+    setChildren(space, [...rows.values()].map((row) => row.element));
     attribute(film, "aria-activedescendant", shown.slice(first, last).some((image) => image.image_id === open) ? `picture-${open}` : null);
     thumbnails.only(new Set(shown.slice(first, last).map((image) => image.image_id)));
     if (open !== current) {
@@ -139,33 +144,51 @@ export function imagesPanel(app) {
   }
 
   /**
+   * @param {string} imageId
+   * @returns {Row}
+   */
+  function frame(imageId) {
+    const name = h("div", { class: "name" });
+    const sub = h("div", { class: "sub number" });
+    const words = h("div", null, name, sub);
+    words.style.minWidth = "0";
+    const element = h("div", { class: "frame", role: "option", id: `picture-${imageId}`, onclick: () => show(imageId) }, words);
+    return { element, name, sub, thumb: null, thumbOf: "", sign: null };
+  }
+
+  /**
+   * What a row says, where that has changed: what the mouse is pressed on stays.
+   * @param {Row} row
    * @param {ImageItem} image
    * @param {boolean} open
    */
-  function frame(image, open) {
-    const thumb = image.trouble ? h("span", { class: "thumb none" }, icon("warn")) : thumbnails.image(image);
+  function fill(row, image, open) {
     const sub = image.trouble ? "cannot be opened" : image.object_count ? plural(image.object_count, "object") : "no objects";
-    const sign = image.finished ? h("span", { class: "sign", title: "Finished" }, icon("check")) : null;
-    const row = h(
-      "div",
-      {
-        class: "frame", role: "option", id: `picture-${image.image_id}`, title: image.trouble || image.name,
-        "aria-selected": String(open), "aria-label": `${image.name}, ${sub}${image.finished ? ", finished" : ""}`,
-        onclick: () => show(image),
-      },
-      thumb,
-      h("div", null, h("div", { class: "name" }, image.name), h("div", { class: "sub number" }, sub)),
-      sign,
-    );
-    row.querySelector("div")?.style.setProperty("min-width", "0");
-    return row;
+    const { element } = row;
+    attribute(element, "aria-selected", String(open));
+    attribute(element, "aria-label", `${image.name}, ${sub}${image.finished ? ", finished" : ""}`);
+    attribute(element, "title", image.trouble || image.name);
+    if (row.name.textContent !== image.name) row.name.textContent = image.name;
+    if (row.sub.textContent !== sub) row.sub.textContent = sub;
+    const thumbOf = `${image.v}/${image.trouble !== null}`;
+    if (row.thumbOf !== thumbOf) {
+      row.thumb?.remove();
+      row.thumb = image.trouble ? h("span", { class: "thumb none" }, icon("warn")) : thumbnails.image(image);
+      row.thumbOf = thumbOf;
+      element.prepend(row.thumb);
+    }
+    if (image.finished !== (row.sign !== null)) {
+      row.sign?.remove();
+      row.sign = image.finished ? h("span", { class: "sign", title: "Finished" }, icon("check")) : null;
+      if (row.sign) element.append(row.sign);
+    }
   }
 
-  /** @param {ImageItem} image */
-  function show(image) {
+  /** @param {string} imageId */
+  function show(imageId) {
     byId("app").dataset.tab = "picture";
     hub.changed("hint");
-    void pictures.open(image.image_id);
+    void pictures.open(imageId);
   }
 
   film.addEventListener("scroll", draw, { passive: true });
