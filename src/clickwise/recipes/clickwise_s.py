@@ -36,8 +36,8 @@ def clickwise_s() -> Recipe:
 def clickwise_s_2() -> Recipe:
     """Second stage: larger views, more instances, composites and borders.
 
-    It goes on from the weights in the package. The shipped ones were made from those of the first stage:
-    ``--set model.start_weights=FILE``.
+    It was begun from the weights of the first stage: ``--set model.start_weights=FILE``. Without that it goes on from
+    the weights in the package.
     """
     first = clickwise_s()
     return variant(
@@ -68,9 +68,10 @@ def clickwise_s_2() -> Recipe:
 
 
 def clickwise_s_3() -> Recipe:
-    """Third stage: views as large as the window of 384 pixels it is to be used at, damaged and turned pictures.
+    """Third stage: views as large as the window in use, damaged and turned pictures, clicks nearer to borders.
 
-    It goes on from the weights of the second stage: ``--set model.start_weights=FILE``.
+    The shipped weights were made from those of the second stage: ``--set model.start_weights=FILE``. Without that it
+    goes on from the weights in the package.
     """
     second = clickwise_s_2()
     return variant(
@@ -82,7 +83,7 @@ def clickwise_s_3() -> Recipe:
         # Clicks nearer to the border of the error as well: people click there.
         method=RollingMethod(life=(0.12, 0.15, 0.2, 0.2, 0.15, 0.1, 0.08), floor=0.15),
         optimizer=second.optimizer.model_copy(update={"lr": 6e-4}),
-        phases=(Phase(size=256, batch=16, samples=64_000), Phase(size=352, batch=8, samples=16_000)),
+        phases=(Phase(size=256, batch=16, samples=64_000), Phase(size=352, batch=8, samples=12_800)),
         validation=ValidationPart(every_samples=32_000),
     )
 
