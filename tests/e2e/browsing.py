@@ -121,10 +121,6 @@ class Desk:
         """The button of exactly that name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
-    def message(self, text: str) -> Locator:
-        """A message to the user that says this."""
-        return self.page.locator("#toasts").get_by_text(text)
-
     def saw(self, text: str) -> None:
         """Wait for a message that says this, or find that there was one since the page was loaded."""
         self.page.wait_for_function("text => window.said.some((each) => each.includes(text))", arg=text)
